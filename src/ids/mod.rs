@@ -1,0 +1,7 @@
+//! Parsed identifiers, and patient data that cannot be printed.
+
+mod redacted;
+mod uid;
+
+pub use redacted::Redacted;
+pub use uid::{FindingId, IdError, ModelDigest, Pseudonym, SeriesKey, SlugName, Uid};
