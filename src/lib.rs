@@ -14,5 +14,23 @@ pub mod refusal;
 /// How the box failed.
 pub mod fault;
 
+/// What must survive a power cut.
+pub mod store;
+
 /// Voxels, index order z, y, x.
 pub mod volume;
+
+/// The one ending of a series.
+pub mod outcome;
+
+/// Every message in or out, versioned.
+pub mod wire;
+
+/// Machine: keep, send, resend, acknowledge.
+pub mod outbox;
+
+/// Machine: counters, degraded states, the status document.
+pub mod health;
+
+/// The world: files, clock, network, threads.
+pub mod edge;

@@ -1,0 +1,1 @@
+//! The world: network, clocks, threads. The only room that names them.

@@ -1,0 +1,41 @@
+//! Why the box is not quite well: a closed list with stable codes.
+
+/// A degraded state. `docs/operating.md` says what to do about each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Degraded {
+    /// Little space is left on the state folder's disk.
+    DiskLow,
+    /// The state folder cannot be written.
+    StoreFailing,
+    /// The export folder is not there.
+    FolderUnreachable,
+    /// The wall clock is not synchronised.
+    ClockUnsynchronised,
+    /// No model is loaded.
+    ModelMissing,
+    /// The box is hot.
+    TemperatureHigh,
+    /// The outbox is full: no series are taken.
+    OutboxFull,
+    /// The broker refuses messages.
+    PublishRefused,
+    /// A finding was acknowledged by the broker, but nobody was subscribed to it.
+    NobodyListening,
+}
+
+impl Degraded {
+    /// The code in the health document.
+    pub fn code(self) -> &'static str {
+        match self {
+            Degraded::DiskLow => "disk-low",
+            Degraded::StoreFailing => "store-failing",
+            Degraded::FolderUnreachable => "folder-unreachable",
+            Degraded::ClockUnsynchronised => "clock-unsynchronised",
+            Degraded::ModelMissing => "model-missing",
+            Degraded::TemperatureHigh => "temperature-high",
+            Degraded::OutboxFull => "outbox-full",
+            Degraded::PublishRefused => "publish-refused",
+            Degraded::NobodyListening => "nobody-listening",
+        }
+    }
+}

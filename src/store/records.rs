@@ -1,0 +1,140 @@
+//! The records of the tables. Each carries the version of its shape; times are milliseconds since 1970 UTC.
+
+use crate::ids::{FindingId, ModelDigest, Pseudonym, SeriesKey};
+use crate::units::WallTime;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The version of the records' shape written today.
+pub(super) const RECORD_VERSION: u16 = 1;
+
+/// One series in the ledger. Holds no patient data: UIDs, digests, times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeriesRecord {
+    version: u16,
+    /// The Series Instance UID.
+    pub key: SeriesKey,
+    /// When the first instance was seen.
+    #[serde(with = "wall_millis")]
+    pub first_seen: WallTime,
+    /// Open, or closed with its one outcome.
+    pub state: SeriesState,
+}
+
+/// Where a series stands.
+///
+/// ```text
+///   (seen) ──> Open ──close──> Closed ──late instances──> Open { supersedes } ──close──> Closed { supersedes }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum SeriesState {
+    /// Instances arrive; no outcome yet.
+    Open {
+        /// The finding that late instances reopened.
+        supersedes: Option<FindingId>,
+    },
+    /// The one outcome is published, or queued to be.
+    Closed {
+        /// `triaged`, or the code of the reason.
+        outcome: String,
+        /// The id of the outcome's messages.
+        finding_id: FindingId,
+        /// SHA-256 over the series' content, hex.
+        content_digest: String,
+        /// The model that ran; none where a series was refused before one.
+        model_digest: Option<ModelDigest>,
+        /// When it was closed.
+        #[serde(with = "wall_millis")]
+        closed_at: WallTime,
+        /// The finding that this one replaces.
+        supersedes: Option<FindingId>,
+    },
+}
+
+impl SeriesRecord {
+    /// A record of `key` in `state`.
+    pub fn new(key: SeriesKey, first_seen: WallTime, state: SeriesState) -> SeriesRecord {
+        SeriesRecord {
+            version: RECORD_VERSION,
+            key,
+            first_seen,
+            state,
+        }
+    }
+
+    /// Whether no outcome was given yet.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, SeriesState::Open { .. })
+    }
+
+    /// When the record may be forgotten, counted from: closed records only.
+    pub(super) fn closed_at(&self) -> Option<WallTime> {
+        match &self.state {
+            SeriesState::Open { .. } => None,
+            SeriesState::Closed { closed_at, .. } => Some(*closed_at),
+        }
+    }
+}
+
+/// What is remembered of a finding: for acknowledgements, escalation and the comparison with a prior.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FindingRecord {
+    version: u16,
+    /// The finding.
+    pub id: FindingId,
+    /// Its series.
+    pub series: SeriesKey,
+    /// The patient's pseudonym, to find priors.
+    pub patient: Pseudonym,
+    /// `critical`, `urgent`, `routine`.
+    pub priority: String,
+    /// When it was made.
+    #[serde(with = "wall_millis")]
+    pub created: WallTime,
+    /// Lesion share of the lung, percent.
+    pub burden_percent: f64,
+}
+
+impl FindingRecord {
+    /// A record of the finding `id` in `series` of `patient`.
+    pub fn new(
+        id: FindingId,
+        series: SeriesKey,
+        patient: Pseudonym,
+        created: WallTime,
+    ) -> FindingRecord {
+        FindingRecord {
+            version: RECORD_VERSION,
+            id,
+            series,
+            patient,
+            priority: String::new(),
+            created,
+            burden_percent: 0.0,
+        }
+    }
+}
+
+/// One message of the outbox as two byte strings, so that the short heads can be listed without the payloads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedRow {
+    /// The message's key.
+    pub key: String,
+    /// Everything but the payload (JSON).
+    pub head: Vec<u8>,
+    /// The payload; empty where only the heads were asked for.
+    pub payload: Vec<u8>,
+}
+
+/// Wall time as a plain integer, so that a record reads the same in every version.
+mod wall_millis {
+    use super::{Deserialize, Deserializer, Serialize, Serializer, WallTime};
+
+    pub(super) fn serialize<S: Serializer>(time: &WallTime, to: S) -> Result<S::Ok, S::Error> {
+        time.unix_millis().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<WallTime, D::Error> {
+        i64::deserialize(from).map(WallTime::from_unix_millis)
+    }
+}

@@ -1,0 +1,90 @@
+//! The tables, and the small steps on them that transactions are made of.
+
+use super::error::StoreError;
+use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Text keys, byte values: the records' own versions tell how to read them.
+pub(super) type Rows = TableDefinition<'static, &'static str, &'static [u8]>;
+
+pub(super) const META: Rows = TableDefinition::new("meta");
+pub(super) const LEDGER: Rows = TableDefinition::new("ledger");
+pub(super) const OUTBOX_HEADS: Rows = TableDefinition::new("outbox-heads");
+pub(super) const OUTBOX_PAYLOADS: Rows = TableDefinition::new("outbox-payloads");
+pub(super) const FINDINGS: Rows = TableDefinition::new("findings");
+
+pub(super) const ALL: [Rows; 5] = [META, LEDGER, OUTBOX_HEADS, OUTBOX_PAYLOADS, FINDINGS];
+
+/// The tables of one write transaction, with the words for its errors.
+pub(super) struct Writing<'a> {
+    pub(super) transaction: &'a WriteTransaction,
+    pub(super) doing: &'static str,
+}
+
+impl<'a> Writing<'a> {
+    fn table(&self, rows: Rows) -> Result<Table<'a, &'static str, &'static [u8]>, StoreError> {
+        self.transaction
+            .open_table(rows)
+            .map_err(|error| StoreError::database(self.doing, error))
+    }
+
+    /// Makes the table where it does not exist.
+    pub(super) fn ensure(&self, rows: Rows) -> Result<(), StoreError> {
+        self.table(rows).map(drop)
+    }
+
+    pub(super) fn put(&self, rows: Rows, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.table(rows)?
+            .insert(key, value)
+            .map(drop)
+            .map_err(|error| StoreError::database(self.doing, error))
+    }
+
+    pub(super) fn put_record<T: Serialize>(
+        &self,
+        rows: Rows,
+        key: &str,
+        record: &T,
+    ) -> Result<(), StoreError> {
+        let bytes =
+            serde_json::to_vec(record).map_err(|error| StoreError::record(self.doing, &error))?;
+        self.put(rows, key, &bytes)
+    }
+
+    pub(super) fn remove(&self, rows: Rows, key: &str) -> Result<(), StoreError> {
+        self.table(rows)?
+            .remove(key)
+            .map(drop)
+            .map_err(|error| StoreError::database(self.doing, error))
+    }
+
+    pub(super) fn get(&self, rows: Rows, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let table = self.table(rows)?;
+        let found = table
+            .get(key)
+            .map_err(|error| StoreError::database(self.doing, error))?;
+        Ok(found.map(|value| value.value().to_vec()))
+    }
+}
+
+/// All rows of a table, in the order of their keys.
+pub(super) fn all(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    doing: &'static str,
+) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    let fault = |error| StoreError::database(doing, error);
+    let mut rows = Vec::new();
+    for row in table.iter().map_err(fault)? {
+        let (key, value) = row.map_err(fault)?;
+        rows.push((key.value().to_owned(), value.value().to_vec()));
+    }
+    Ok(rows)
+}
+
+/// A record from its bytes.
+pub(super) fn parse<T: DeserializeOwned>(
+    doing: &'static str,
+    bytes: &[u8],
+) -> Result<T, StoreError> {
+    serde_json::from_slice(bytes).map_err(|error| StoreError::record(doing, &error))
+}
