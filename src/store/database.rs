@@ -113,15 +113,10 @@ impl Store {
             .transpose()
     }
 
-    /// Every series without an outcome: what a restart finds to finish.
-    pub fn series_open(&mut self) -> Result<Vec<SeriesRecord>, StoreError> {
+    /// Every series of the ledger, by key.
+    pub fn series_all(&mut self) -> Result<Vec<SeriesRecord>, StoreError> {
         let doing = "reading the ledger";
-        let records: Result<Vec<SeriesRecord>, StoreError> = self
-            .rows(doing, LEDGER)?
-            .iter()
-            .map(|(_, bytes)| parse(doing, bytes))
-            .collect();
-        Ok(records?.into_iter().filter(SeriesRecord::is_open).collect())
+        self.rows(doing, LEDGER)?.iter().map(|(_, bytes)| parse(doing, bytes)).collect()
     }
 
     /// Writes that a series was seen, or is open again.

@@ -2,6 +2,8 @@
 
 use crate::ids::{FindingId, ModelDigest, Pseudonym, SeriesKey};
 use crate::units::WallTime;
+use sha2::{Digest, Sha256};
+use std::path::Path;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The version of the records' shape written today.
@@ -48,7 +50,34 @@ pub enum SeriesState {
         closed_at: WallTime,
         /// The finding that this one replaces.
         supersedes: Option<FindingId>,
+        /// The files it came from: a restart does not read them again.
+        files: Vec<FileMark>,
     },
+}
+
+/// A path told by its digest: file names may hold a patient's name, and the ledger must not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PathDigest(u64);
+
+impl PathDigest {
+    /// The first eight bytes of the SHA-256 of `path`.
+    pub fn of(path: &Path) -> PathDigest {
+        let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+        PathDigest(digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+    }
+}
+
+/// A file that a closed series was made of: unchanged, it need not be read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMark {
+    /// Which file.
+    pub path: PathDigest,
+    /// Its size then.
+    pub bytes: u64,
+    /// Its time of last change then.
+    #[serde(with = "wall_millis")]
+    pub modified: WallTime,
 }
 
 impl SeriesRecord {

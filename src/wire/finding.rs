@@ -30,6 +30,29 @@ pub enum IdentityLevel {
     Full,
 }
 
+impl IntendedUse {
+    /// The use that `word` names.
+    pub fn parse(word: &str) -> Option<IntendedUse> {
+        match word {
+            "triage" => Some(IntendedUse::Triage),
+            "detection" => Some(IntendedUse::Detection),
+            _ => None,
+        }
+    }
+}
+
+impl IdentityLevel {
+    /// The level that `word` names.
+    pub fn parse(word: &str) -> Option<IdentityLevel> {
+        match word {
+            "pseudonym" => Some(IdentityLevel::Pseudonym),
+            "accession" => Some(IdentityLevel::Accession),
+            "full" => Some(IdentityLevel::Full),
+            _ => None,
+        }
+    }
+}
+
 /// What the settings decide about payloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {

@@ -1,0 +1,160 @@
+//! What can be typed: one definition that help, man page and completions come from.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// scanward: from the scanner to the ward.
+///
+/// Watches the folder a CT scanner exports to, marks lesions in each chest series on this box, and tells the ward over
+/// MQTT. It assists a physician; it is not a diagnosis.
+#[derive(Debug, Parser)]
+#[command(name = "scanward", version, disable_version_flag = true, propagate_version = true)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// Print the version; with -v also the model's licence and the decoders built in.
+    #[arg(long, short = 'V')]
+    pub(crate) version: bool,
+
+    /// Say more.
+    #[arg(long, short = 'v', global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch the export folder and publish findings until stopped (what the service runs).
+    Run(RunArguments),
+    /// Triage series given by hand and print what was found.
+    Analyze(AnalyzeArguments),
+    /// Write a synthetic chest CT with known lesions as DICOM files.
+    Phantom(PhantomArguments),
+    /// Show the whole way from the scanner to the ward on this machine, with a phantom or one's own series.
+    #[cfg(feature = "demo")]
+    Demo(DemoArguments),
+    /// Check settings, folders, disk, clock, broker and model; each complaint comes with its remedy.
+    Doctor(DoctorArguments),
+    /// Measure stages, memory and the time to the broker's answer on a real series and on a phantom.
+    Bench(BenchArguments),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The settings.
+    #[arg(long, default_value = "/etc/scanward/scanward.toml", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// How log lines are written: to the journal with fields when a service, as text otherwise.
+    #[arg(long, value_enum, default_value_t = LogForm::Auto)]
+    pub(crate) log: LogForm,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogForm {
+    /// The journal when systemd started us, text otherwise.
+    Auto,
+    /// systemd's journal, with fields.
+    Journal,
+    /// Text on stderr.
+    Text,
+}
+
+/// Arguments of `analyze`.
+#[derive(Debug, Args)]
+pub(crate) struct AnalyzeArguments {
+    /// Folders, DICOM files or zip archives.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// An earlier CT of the same patient, to compare the burden with.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) prior: Option<PathBuf>,
+    /// Print the contract's data object; an array when there are several series.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the lesion mask on the native grid (.nii or .nii.gz).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mask: Option<PathBuf>,
+    /// Write a preview picture.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) preview: Option<PathBuf>,
+    /// The folder of the model.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) model: Option<PathBuf>,
+}
+
+/// Arguments of `phantom`.
+#[derive(Debug, Args)]
+pub(crate) struct PhantomArguments {
+    /// The folder to write to; made when it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Number of slices.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u16).range(40..=2000))]
+    pub(crate) slices: u16,
+    /// Percent of the lung to fill with lesions.
+    #[arg(long, default_value_t = 12.0)]
+    pub(crate) burden: f64,
+    /// The same seed gives the same patient.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Make an earlier CT of the patient whose phantom lies in this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) prior_of: Option<PathBuf>,
+}
+
+/// Arguments of `demo`.
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Use the series in this folder instead of a phantom.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// End after the finding.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Number of the phantom's slices.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u16).range(40..=2000))]
+    pub(crate) slices: u16,
+    /// Percent of the phantom's lung to fill with lesions.
+    #[arg(long, default_value_t = 12.0)]
+    pub(crate) burden: f64,
+    /// The phantom's seed.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The folder of the model.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) model: Option<PathBuf>,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// The settings to check.
+    #[arg(long, default_value = "/etc/scanward/scanward.toml", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    /// Folders of series to measure besides the phantom.
+    #[arg(value_name = "DIR")]
+    pub(crate) series: Vec<PathBuf>,
+    /// Repeats of each series.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) repeats: u16,
+    /// The folder of the model.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) model: Option<PathBuf>,
+}

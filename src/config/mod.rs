@@ -1,0 +1,11 @@
+//! `scanward.toml` to settings, with file and line in every complaint.
+//!
+//! Unknown keys are errors that name the nearest right one: a misspelt `quiet_secconds` must not silently mean 30.
+
+mod reader;
+mod settings;
+
+pub use reader::ConfigError;
+pub use settings::{
+    Broker, Config, IdentityLevel, IntakeSettings, IntendedUse, PublishSettings, ServiceSettings,
+};

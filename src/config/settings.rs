@@ -1,0 +1,262 @@
+//! The settings themselves, and their defaults in one place.
+
+use super::reader::{ConfigError, Section, Source, sections};
+use crate::ids::SlugName;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Everything `scanward.toml` says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Name of the hospital or ward in topics.
+    pub site: SlugName,
+    /// Name of this box in topics.
+    pub device: SlugName,
+    /// The export folder and how it is watched.
+    pub intake: IntakeSettings,
+    /// What must survive a power cut lives here.
+    pub state_folder: PathBuf,
+    /// The model's manifest and network.
+    pub model_folder: PathBuf,
+    /// The broker, and what is told.
+    pub publish: PublishSettings,
+    /// Which series are triaged.
+    pub series: crate::series::SeriesRules,
+    /// How the service behaves.
+    pub service: ServiceSettings,
+}
+
+/// How the export folder is watched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IntakeSettings {
+    /// The folder the modality exports to; only ever read.
+    pub folder: PathBuf,
+    /// A series is taken as complete after this long without a new instance.
+    pub quiet: Duration,
+    /// Time between two scans of the folder.
+    pub poll: Duration,
+    /// A series that cannot be completed is refused after this long.
+    pub overdue: Duration,
+    /// The largest file that is read, in bytes.
+    pub file_bytes_max: u64,
+}
+
+/// The broker, and what is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublishSettings {
+    /// Where the broker is.
+    pub broker: Broker,
+    /// How much of the patient's identity leaves the box.
+    pub identity: IdentityLevel,
+    /// Which parts of a finding are shown.
+    pub intended_use: IntendedUse,
+    /// The authorities that may have signed the broker's certificate; the system's when absent.
+    pub ca_file: Option<PathBuf>,
+    /// This box's certificate.
+    pub client_cert_file: Option<PathBuf>,
+    /// The key of this box's certificate.
+    pub client_key_file: Option<PathBuf>,
+    /// User name at the broker.
+    pub username: Option<String>,
+    /// The file that holds the password; may be a systemd credential's path.
+    pub password_file: Option<PathBuf>,
+    /// How long the broker keeps a finding for an absent ward.
+    pub expiry: Duration,
+    /// A finding sent later than this after its making says so.
+    pub late_after: Duration,
+    /// Whether a preview picture goes with each finding.
+    pub preview: bool,
+}
+
+/// How the service behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSettings {
+    /// Health is published this often.
+    pub health_every: Duration,
+    /// Least free space of the state folder's disk, in percent, before health says `disk-low`.
+    pub disk_free_percent_min: u8,
+}
+
+/// Where the broker is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broker {
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl Broker {
+    /// Parses `mqtt://host[:1883]` or `mqtts://host[:8883]`.
+    pub fn parse(text: &str) -> Result<Broker, String> {
+        let (tls, rest) = match text.split_once("://") {
+            Some(("mqtt", rest)) => (false, rest),
+            Some(("mqtts", rest)) => (true, rest),
+            Some(_) | None => return Err("write mqtt://host:port or mqtts://host:port".to_owned()),
+        };
+        if rest.contains('@') {
+            return Err("write user and password as `username` and `password_file`".to_owned());
+        }
+        let rest = rest.trim_end_matches('/');
+        let (host, port) = split_port(rest).ok_or_else(|| format!("`{rest}` is not host:port"))?;
+        if host.is_empty() || host.contains(['/', ' ']) {
+            return Err(format!("`{host}` is not a host name or address"));
+        }
+        let port = port.unwrap_or(if tls { 8883 } else { 1883 });
+        Ok(Broker { tls, host: host.to_owned(), port })
+    }
+
+    /// Whether the broker is on this very box.
+    pub fn is_loopback(&self) -> bool {
+        let address = self.host.parse::<std::net::IpAddr>();
+        self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+}
+
+fn split_port(rest: &str) -> Option<(&str, Option<u16>)> {
+    if let Some(bracketed) = rest.strip_prefix('[') {
+        let (host, after) = bracketed.split_once(']')?;
+        return match after.strip_prefix(':') {
+            Some(port) => Some((host, Some(port.parse().ok()?))),
+            None => after.is_empty().then_some((host, None)),
+        };
+    }
+    match rest.split_once(':') {
+        Some((host, port)) => Some((host, Some(port.parse().ok()?))),
+        None => Some((rest, None)),
+    }
+}
+
+impl fmt::Display for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "mqtts" } else { "mqtt" };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
+    }
+}
+
+pub use crate::wire::{IdentityLevel, IntendedUse};
+
+impl Config {
+    /// Reads the text of a `scanward.toml`.
+    ///
+    /// Errors name the line, and for a misspelt key the nearest right one.
+    pub fn parse(text: &str) -> Result<Config, ConfigError> {
+        const KNOWN: &[&str] = &["site", "intake", "state", "model", "publish", "series", "service"];
+        let source = Source::new(text);
+        let mut found = sections(&source, KNOWN)?;
+        let mut section = |name: &str| found.remove(name).unwrap_or_else(|| Section::absent(name, &source));
+
+        let (site, device) = site(section("site"))?;
+        let config = Config {
+            site,
+            device,
+            intake: intake(section("intake"))?,
+            state_folder: folder(section("state"))?,
+            model_folder: folder(section("model"))?,
+            publish: publish(section("publish"))?,
+            series: series(section("series"))?,
+            service: service(section("service"))?,
+        };
+        config.publish.check()?;
+        Ok(config)
+    }
+}
+
+fn site(mut section: Section<'_>) -> Result<(SlugName, SlugName), ConfigError> {
+    let mut name = |key| -> Result<SlugName, ConfigError> {
+        let text = section.required(key)?;
+        SlugName::parse(&text).map_err(|error| ConfigError { line: 0, what: format!("`{key}` in [site]: {error}") })
+    };
+    let pair = (name("name")?, name("device")?);
+    section.finish()?;
+    Ok(pair)
+}
+
+fn intake(mut section: Section<'_>) -> Result<IntakeSettings, ConfigError> {
+    let settings = IntakeSettings {
+        folder: PathBuf::from(section.required("folder")?),
+        quiet: section.duration("quiet_seconds", 30.0, 0.5..=3600.0, SECOND)?,
+        poll: section.duration("poll_seconds", 1.0, 0.05..=60.0, SECOND)?,
+        overdue: section.duration("overdue_minutes", 10.0, 0.05..=1440.0, SECOND * 60)?,
+        file_bytes_max: megabytes(section.number("file_megabytes_max", 1024.0, 1.0..=4096.0)?),
+    };
+    section.finish()?;
+    Ok(settings)
+}
+
+fn megabytes(count: f64) -> u64 {
+    // Bounded to 4096 by the reader, so the product is far below 2^53 and exact.
+    Duration::from_secs(1).mul_f64(count).as_secs() * 1_048_576
+}
+
+fn folder(mut section: Section<'_>) -> Result<PathBuf, ConfigError> {
+    let folder = PathBuf::from(section.required("folder")?);
+    section.finish()?;
+    Ok(folder)
+}
+
+fn publish(mut section: Section<'_>) -> Result<PublishSettings, ConfigError> {
+    let broker = section.required("broker")?;
+    let settings = PublishSettings {
+        broker: Broker::parse(&broker)
+            .map_err(|error| ConfigError { line: 0, what: format!("`broker` in [publish]: {error}") })?,
+        identity: section.parsed("identity", IdentityLevel::Accession, |text| {
+            IdentityLevel::parse(text).ok_or("must be \"pseudonym\", \"accession\" or \"full\"")
+        })?,
+        intended_use: section.parsed("intended_use", IntendedUse::Detection, |text| {
+            IntendedUse::parse(text).ok_or("must be \"triage\" or \"detection\"")
+        })?,
+        ca_file: section.path("ca_file")?,
+        client_cert_file: section.path("client_cert_file")?,
+        client_key_file: section.path("client_key_file")?,
+        username: section.text("username")?,
+        password_file: section.path("password_file")?,
+        expiry: section.duration("expiry_hours", 72.0, 1.0..=8760.0, SECOND * 3600)?,
+        late_after: section.duration("late_after_minutes", 30.0, 0.01..=1440.0, SECOND * 60)?,
+        preview: section.switch("preview", true)?,
+    };
+    section.finish()?;
+    Ok(settings)
+}
+
+impl PublishSettings {
+    /// Patient data and passwords travel encrypted or not at all (docs/contract, "Topics").
+    fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |what: &str| Err(ConfigError { line: 0, what: format!("[publish]: {what}") });
+        if !self.broker.tls && !self.broker.is_loopback() {
+            return refuse("a broker on another machine needs `mqtts://`: plain MQTT is for loopback only");
+        }
+        if self.identity == IdentityLevel::Full && !self.broker.tls {
+            return refuse("identity = \"full\" needs `mqtts://`");
+        }
+        if self.client_cert_file.is_some() != self.client_key_file.is_some() {
+            return refuse("`client_cert_file` and `client_key_file` go together");
+        }
+        if self.password_file.is_some() && self.username.is_none() {
+            return refuse("`password_file` needs a `username`");
+        }
+        Ok(())
+    }
+}
+
+fn series(mut section: Section<'_>) -> Result<crate::series::SeriesRules, ConfigError> {
+    let rules = crate::series::SeriesRules::default();
+    section.finish().map(|()| rules)
+}
+
+fn service(mut section: Section<'_>) -> Result<ServiceSettings, ConfigError> {
+    let percent = section.number("disk_free_percent_min", 5.0, 0.0..=90.0)?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded to 0..=90 above")]
+    let disk_free_percent_min = percent as u8;
+    let settings = ServiceSettings {
+        health_every: section.duration("health_seconds", 30.0, 1.0..=600.0, SECOND)?,
+        disk_free_percent_min,
+    };
+    section.finish()?;
+    Ok(settings)
+}

@@ -1,0 +1,266 @@
+//! The core's state and its one door, [`Daemon::handle`].
+
+use super::job::{Judgement, Saving};
+use crate::fault::Fault;
+use crate::health::{self, Degraded, Health};
+use crate::ids::SeriesKey;
+use crate::intake::{self, Intake, Ready};
+use crate::outbox::{self, At, Outbox};
+use crate::outcome::{Outcome, Why};
+use crate::units::Moment;
+use crate::wire::{HealthPayload, MessageId, Sender};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Wait before a transaction that the store refused is tried again.
+const SAVE_AGAIN: Duration = Duration::from_secs(2);
+
+/// What the core is given at its start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who sends, and what the settings let out.
+    pub sender: Sender,
+    /// The digest of the model that runs; part of every finding's id.
+    pub model: String,
+    /// Bounds of the outbox.
+    pub outbox: outbox::Limits,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// Something in the export folder.
+    Intake(intake::Event),
+    /// The pipeline is done with a series.
+    Judged(Box<Judgement>),
+    /// The store holds a series' ending.
+    Saved(Box<Saving>),
+    /// The store did not take it; nothing of it is durable.
+    SaveFailed(Box<Saving>),
+    /// Something at the broker, or a message the store has forgotten.
+    Outbox(outbox::Event),
+    /// A figure for the health document.
+    Health(health::Event),
+    /// Time passed.
+    Tick,
+}
+
+/// What the edge shall do.
+#[derive(Debug)]
+pub enum Action {
+    /// Read this file; answer with [`intake::Event::Read`].
+    Read(std::path::PathBuf),
+    /// Run the pipeline; answer with [`Event::Judged`].
+    Judge(Box<Ready>),
+    /// Write this to the store in one transaction; answer with [`Event::Saved`] or [`Event::SaveFailed`].
+    Save(Box<Saving>),
+    /// Read the message from the store, mark it late if told so, publish it.
+    Send {
+        /// The message.
+        id: MessageId,
+        /// Whether it carries `late: true`.
+        late: bool,
+    },
+    /// Forget the message in the store.
+    Delete(MessageId),
+    /// Drop the connection to the broker and make it anew.
+    Reconnect,
+    /// Publish the health document.
+    PublishHealth(Box<HealthPayload>),
+    /// For the log: a file that holds nothing of a series.
+    Ignored(crate::refusal::Refusal),
+    /// For the log: a preview was given up.
+    GaveUp(MessageId),
+}
+
+/// The core.
+#[derive(Debug)]
+pub struct Daemon {
+    settings: Settings,
+    intake: Intake,
+    outbox: Outbox,
+    health: Health,
+    ready: VecDeque<Box<Ready>>,
+    judging: Option<SeriesKey>,
+    unsaved: VecDeque<(Moment, Box<Saving>)>,
+    in_flight: usize,
+}
+
+impl Daemon {
+    /// A core around machines that already know what the store holds.
+    pub fn new(settings: Settings, intake: Intake, health: Health) -> Daemon {
+        Daemon {
+            outbox: Outbox::new(settings.outbox),
+            settings,
+            intake,
+            health,
+            ready: VecDeque::new(),
+            judging: None,
+            unsaved: VecDeque::new(),
+            in_flight: 0,
+        }
+    }
+
+    /// The limits of the intake and what payloads show, after the settings were read anew.
+    pub fn reload(&mut self, limits: intake::IntakeLimits, sender: Sender) {
+        self.intake.set_limits(limits);
+        self.settings.sender = sender;
+    }
+
+    /// Takes an event; says what to do, in order.
+    pub fn handle(&mut self, event: Event, at: At) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Intake(event) => self.tell_intake(event, at, &mut actions),
+            Event::Judged(judgement) => self.judged(*judgement, at, &mut actions),
+            Event::Saved(saving) => self.saved(&saving, at, &mut actions),
+            Event::SaveFailed(saving) => self.save_failed(saving, at, &mut actions),
+            Event::Outbox(event) => self.tell_outbox(event, at, &mut actions),
+            Event::Health(event) => self.tell_health(event, at, &mut actions),
+            Event::Tick => {
+                self.tell_intake(intake::Event::Tick, at, &mut actions);
+                self.tell_outbox(outbox::Event::Tick, at, &mut actions);
+            }
+        }
+        self.save_again(at, &mut actions);
+        self.judge_next(&mut actions);
+        self.figures(at, &mut actions);
+        actions
+    }
+
+    /// When to call with [`Event::Tick`] at the latest.
+    pub fn wake_at(&self) -> Option<Moment> {
+        let unsaved = self.unsaved.iter().map(|(when, _)| *when).min();
+        [self.intake.wake_at(), self.outbox.wake_at(), self.health.wake_at(), unsaved].into_iter().flatten().min()
+    }
+
+    /// Whether nothing is under way: no open series, nothing to save, nothing to send.
+    pub fn is_idle(&self) -> bool {
+        self.intake.open_series() == 0 && self.unsaved.is_empty() && self.judging.is_none() && self.ready.is_empty()
+    }
+
+    /// The last word to the broker at a clean stop.
+    pub fn will(&self) -> crate::wire::OfflinePayload {
+        self.health.will()
+    }
+
+    // ---- series ----------------------------------------------------------------------------------------------
+
+    fn tell_intake(&mut self, event: intake::Event, at: At, actions: &mut Vec<Action>) {
+        let opened = self.intake.open_series();
+        for action in self.intake.handle(event, at.now) {
+            match action {
+                intake::Action::Read(path) => actions.push(Action::Read(path)),
+                intake::Action::Judge(ready) => self.ready.push_back(ready),
+                intake::Action::Ignored { refusal, .. } => actions.push(Action::Ignored(refusal)),
+            }
+        }
+        for _ in opened..self.intake.open_series() {
+            self.tell_health(health::Event::SeriesOpened, at, actions);
+        }
+    }
+
+    /// One series at a time: two would share the same two cores and both be late.
+    fn judge_next(&mut self, actions: &mut Vec<Action>) {
+        while self.judging.is_none() && self.outbox.has_room() {
+            let Some(ready) = self.ready.pop_front() else { return };
+            // A series that got another instance while it waited is handed out again when it is quiet.
+            if self.intake.is_current(&ready.key, ready.generation) {
+                self.judging = Some(ready.key.clone());
+                actions.push(Action::Judge(ready));
+            }
+        }
+    }
+
+    fn judged(&mut self, judgement: Judgement, at: At, actions: &mut Vec<Action>) {
+        self.judging = None;
+        let ready = &judgement.ready;
+        if !self.intake.is_current(&ready.key, ready.generation) {
+            return;
+        }
+        match self.saving(judgement) {
+            Some(saving) => actions.push(Action::Save(Box::new(saving))),
+            None => self.tell_health(degraded(Degraded::StoreFailing, true), at, actions),
+        }
+    }
+
+    /// The transaction; where the numbers are such as no finding can have, the series ends as our fault.
+    fn saving(&self, judgement: Judgement) -> Option<Saving> {
+        let settings = &self.settings;
+        let again = |error: crate::wire::WireError| {
+            let why = Why::Failed(Fault::from(error));
+            let failed = Judgement { outcome: Outcome::NotTriaged { why }, preview: None, ..judgement.clone() };
+            Saving::new(&failed, &settings.model, &settings.sender)
+        };
+        Saving::new(&judgement, &settings.model, &settings.sender).or_else(again).ok()
+    }
+
+    fn saved(&mut self, saving: &Saving, at: At, actions: &mut Vec<Action>) {
+        self.tell_health(degraded(Degraded::StoreFailing, false), at, actions);
+        let triaged = saving.finding.is_some();
+        self.tell_health(health::Event::SeriesClosed { triaged }, at, actions);
+        self.tell_intake(intake::Event::Closed(saving.closed.clone()), at, actions);
+        for ticket in &saving.tickets {
+            self.tell_outbox(outbox::Event::Queued(ticket.clone()), at, actions);
+        }
+    }
+
+    fn save_failed(&mut self, saving: Box<Saving>, at: At, actions: &mut Vec<Action>) {
+        self.unsaved.push_back((at.now.after(SAVE_AGAIN), saving));
+        self.tell_health(degraded(Degraded::StoreFailing, true), at, actions);
+    }
+
+    fn save_again(&mut self, at: At, actions: &mut Vec<Action>) {
+        while self.unsaved.front().is_some_and(|(when, _)| *when <= at.now) {
+            let Some((_, saving)) = self.unsaved.pop_front() else { return };
+            actions.push(Action::Save(saving));
+        }
+    }
+
+    // ---- messages --------------------------------------------------------------------------------------------
+
+    fn tell_outbox(&mut self, event: outbox::Event, at: At, actions: &mut Vec<Action>) {
+        match &event {
+            outbox::Event::Online => self.tell_health(health::Event::Connected, at, actions),
+            outbox::Event::Offline => self.tell_health(health::Event::Disconnected, at, actions),
+            outbox::Event::Queued(_)
+            | outbox::Event::Acked(_)
+            | outbox::Event::Nacked(_)
+            | outbox::Event::Deleted(_)
+            | outbox::Event::DeleteFailed(_)
+            | outbox::Event::Tick => {}
+        }
+        for action in self.outbox.handle(event, at) {
+            actions.push(match action {
+                outbox::Action::Send { id, late } => Action::Send { id, late },
+                outbox::Action::Delete(id) => Action::Delete(id),
+                outbox::Action::Reconnect => Action::Reconnect,
+                outbox::Action::GaveUp(id) => Action::GaveUp(id),
+            });
+        }
+    }
+
+    fn tell_health(&mut self, event: health::Event, at: At, actions: &mut Vec<Action>) {
+        if let Some(document) = self.health.handle(event, at.now, at.wall) {
+            actions.push(Action::PublishHealth(Box::new(document)));
+        }
+    }
+
+    /// The figures that follow from the machines' own state.
+    fn figures(&mut self, at: At, actions: &mut Vec<Action>) {
+        let tally = self.outbox.tally(at.wall);
+        let count = u64::try_from(tally.count).unwrap_or(u64::MAX);
+        self.tell_health(health::Event::Outbox { count, oldest_s: tally.oldest.as_secs() }, at, actions);
+        self.tell_health(degraded(Degraded::OutboxFull, !self.outbox.has_room()), at, actions);
+        self.tell_health(degraded(Degraded::PublishRefused, tally.refused > 0), at, actions);
+        if self.in_flight != self.intake.open_series() {
+            self.in_flight = self.intake.open_series();
+            let open = u64::try_from(self.in_flight).unwrap_or(u64::MAX);
+            self.tell_health(health::Event::SeriesInFlight(open), at, actions);
+        }
+    }
+}
+
+fn degraded(reason: Degraded, holds: bool) -> health::Event {
+    health::Event::Degraded { reason, holds }
+}

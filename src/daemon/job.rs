@@ -1,0 +1,145 @@
+//! A series on its way from the pipeline to the ledger.
+
+use crate::ids::{FindingId, Pseudonym, SeriesKey};
+use crate::intake::{ClosedSeries, Ready};
+use crate::outbox::Ticket;
+use crate::outcome::{Outcome, SeriesFacts};
+use crate::store::{FindingRecord, QueuedRow, SeriesRecord, SeriesState};
+use crate::units::WallTime;
+use crate::wire::{Ending, Identity, Parcel, PatientFacts, Sender, WireError, parcels};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+/// What the pipeline made of a series.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// The series as it was handed out.
+    pub ready: Box<Ready>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What is known of the series itself.
+    pub series: SeriesFacts,
+    /// The picture, PNG.
+    pub preview: Option<Vec<u8>>,
+    /// When it ended.
+    pub at: WallTime,
+}
+
+/// One transaction of the store: the series' ending in the ledger and its messages in the outbox, both or neither.
+#[derive(Clone, Debug)]
+pub struct Saving {
+    /// The ledger's row.
+    pub record: SeriesRecord,
+    /// The row for later comparisons; none without a finding.
+    pub finding: Option<FindingRecord>,
+    /// The messages.
+    pub rows: Vec<QueuedRow>,
+    /// The messages' tickets, for the outbox machine.
+    pub tickets: Vec<Ticket>,
+    /// The ending, for the intake machine.
+    pub closed: ClosedSeries,
+    /// `triaged`, or the reason's code.
+    pub code: &'static str,
+    /// Whose series it is, for the log.
+    pub pseudonym: Pseudonym,
+}
+
+/// The keyed pseudonym of `text`: HMAC-SHA-256 (RFC 2104) with the box's secret key, so that it means nothing elsewhere.
+///
+/// `domain` keeps a patient id and a study UID of the same text apart.
+pub fn pseudonym(key: &[u8; 32], domain: &str, text: &str) -> Pseudonym {
+    // A key of any length is taken; the error case of the crate's general trait cannot happen.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Pseudonym::from_mac(&[0; 32]) };
+    mac.update(domain.as_bytes());
+    mac.update(&[0]);
+    mac.update(text.as_bytes());
+    Pseudonym::from_mac(&mac.finalize().into_bytes().into())
+}
+
+impl Saving {
+    /// The transaction that ends the series of `judgement`.
+    ///
+    /// Errors: a number that no finding can have; the series then ends as an internal fault.
+    pub fn new(judgement: &Judgement, model: &str, sender: &Sender) -> Result<Saving, WireError> {
+        let ready = &judgement.ready;
+        let finding_id = FindingId::derive(&ready.key, model, &ready.content);
+        let ending = Ending {
+            finding_id: finding_id.clone(),
+            series: judgement.series.clone(),
+            identity: identity(ready),
+            outcome: judgement.outcome.clone(),
+            supersedes: ready.supersedes.clone(),
+            time: judgement.at,
+        };
+        let parcels = parcels(sender, &ending, judgement.preview.as_deref())?;
+        let rows: Result<Vec<QueuedRow>, WireError> = parcels.iter().map(Parcel::to_row).collect();
+        Ok(Saving {
+            record: record(judgement, &finding_id),
+            finding: finding_record(judgement, &finding_id),
+            rows: rows?,
+            tickets: parcels.iter().map(Ticket::from).collect(),
+            closed: ClosedSeries {
+                key: ready.key.clone(),
+                content: ready.content,
+                finding: finding_id,
+                files: ready.files.clone(),
+            },
+            code: judgement.outcome.code(),
+            pseudonym: ready.facts.study.clone(),
+        })
+    }
+
+    /// Which series.
+    pub fn key(&self) -> &SeriesKey {
+        &self.closed.key
+    }
+}
+
+fn identity(ready: &Ready) -> Identity {
+    let header = &ready.facts.header;
+    let person = header.patient.reveal();
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    Identity {
+        study: ready.facts.study.clone(),
+        patient: ready.facts.patient.clone(),
+        accession: crate::ids::Redacted::new(header.accession.as_ref().map(|hidden| hidden.reveal().clone())),
+        person: crate::ids::Redacted::new(PatientFacts {
+            name: text(&person.name),
+            id: text(&person.id),
+            birth_date: text(&person.birth_date),
+        }),
+    }
+}
+
+fn record(judgement: &Judgement, finding_id: &FindingId) -> SeriesRecord {
+    let model_digest = match &judgement.outcome {
+        Outcome::Triaged(triaged) => Some(triaged.model.digest.clone()),
+        Outcome::NotTriaged { .. } => None,
+    };
+    let state = SeriesState::Closed {
+        outcome: judgement.outcome.code().to_owned(),
+        finding_id: finding_id.clone(),
+        content_digest: judgement.ready.content.iter().map(|byte| format!("{byte:02x}")).collect(),
+        model_digest,
+        closed_at: judgement.at,
+        supersedes: judgement.ready.supersedes.clone(),
+        files: judgement.ready.files.clone(),
+    };
+    SeriesRecord::new(judgement.ready.key.clone(), judgement.ready.last_instance_at, state)
+}
+
+fn finding_record(judgement: &Judgement, finding_id: &FindingId) -> Option<FindingRecord> {
+    let Outcome::Triaged(triaged) = &judgement.outcome else { return None };
+    let ready = &judgement.ready;
+    let blank = FindingRecord::new(
+        finding_id.clone(),
+        ready.key.clone(),
+        ready.facts.patient.clone(),
+        judgement.at,
+    );
+    Some(FindingRecord {
+        priority: triaged.priority.as_str().to_owned(),
+        burden_percent: triaged.lesion.burden_percent,
+        ..blank
+    })
+}

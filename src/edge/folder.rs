@@ -1,0 +1,62 @@
+//! Listing the export folder: the whole of it, each time. Network shares deliver no change events, and events overflow.
+
+use crate::intake::FileSeen;
+use crate::units::WallTime;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+/// Folders below the export folder are followed this deep.
+const DEPTH_MAX: usize = 8;
+/// Files one listing returns at most; a folder that holds more is listed in part and said to be so.
+pub(super) const FILES_MAX: usize = 200_000;
+
+/// One listing of the folder.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// Files, sorted by path.
+    pub(super) files: Vec<FileSeen>,
+    /// Whether the bound cut the listing.
+    pub(super) cut: bool,
+}
+
+/// Every regular file below `root`, sorted by path.
+///
+/// Symbolic links are not followed: a link could lead out of the folder or round in circles. A file or folder that
+/// vanishes while it is listed is left out; an error on the root itself is returned, for nothing is known then.
+pub(super) fn list(root: &Path) -> io::Result<Listing> {
+    let mut listing = Listing { files: Vec::new(), cut: false };
+    let mut open = vec![(root.to_path_buf(), 0)];
+    while let Some((folder, depth)) = open.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if depth == 0 => return Err(error),
+            Err(_) => continue,
+        };
+        for entry in entries.flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() && depth < DEPTH_MAX {
+                open.push((entry.path(), depth + 1));
+            } else if kind.is_file() {
+                listing.files.extend(seen(entry.path(), &entry));
+            }
+        }
+        if listing.files.len() > FILES_MAX {
+            listing.cut = true;
+            break;
+        }
+    }
+    listing.files.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(listing)
+}
+
+fn seen(path: PathBuf, entry: &fs::DirEntry) -> Option<FileSeen> {
+    let facts = entry.metadata().ok()?;
+    let modified = facts.modified().ok()?;
+    let millis = match modified.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_millis()).ok()?,
+        Err(before) => -i64::try_from(before.duration().as_millis()).ok()?,
+    };
+    Some(FileSeen { path, bytes: facts.len(), modified: WallTime::from_unix_millis(millis) })
+}

@@ -1,0 +1,495 @@
+//! The intake machine: `(event, now)` in, actions out.
+
+use super::files::{FileSeen, Phase, Tracked, is_skipped, mark};
+use super::series::{Arrival, ClosedSeries, Collecting, Ended, Open, Ready, SeriesFacts};
+use crate::ids::{FindingId, SeriesKey};
+use crate::refusal::Refusal;
+use crate::store::{FileMark, PathDigest};
+use crate::units::{Moment, WallTime};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Bounds and waits of the intake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntakeLimits {
+    /// A series is ready after this long without a new instance.
+    pub quiet: Duration,
+    /// A series that waits for a file it cannot read is refused after this long.
+    pub overdue: Duration,
+    /// Slices a series may have.
+    pub instances_max: usize,
+    /// Slices held in memory over all open series; past it, the youngest series are put back and read again later.
+    pub slices_held_max: usize,
+    /// Files handed out to be read at a time.
+    pub reads_max: usize,
+    /// Files tracked; what is beyond waits for files to go.
+    pub files_max: usize,
+    /// A file that could not be read is tried again after this long.
+    pub retry: Duration,
+}
+
+impl Default for IntakeLimits {
+    fn default() -> IntakeLimits {
+        IntakeLimits {
+            quiet: Duration::from_secs(30),
+            overdue: Duration::from_secs(600),
+            instances_max: 4096,
+            slices_held_max: 1536,
+            reads_max: 4,
+            files_max: 200_000,
+            retry: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// One whole listing of the folder.
+    Scanned(Vec<FileSeen>),
+    /// The folder could not be listed: nothing is known of its files.
+    FolderLost,
+    /// An [`Action::Read`] came back.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What was in it.
+        result: ReadResult,
+    },
+    /// The outcome of a series is durable.
+    Closed(ClosedSeries),
+    /// The outcome of a series could not be made durable, or is void: judge it again when it is due.
+    Reopened(SeriesKey),
+    /// Time passed.
+    Tick,
+}
+
+/// What was in a file.
+#[derive(Clone, Debug)]
+pub enum ReadResult {
+    /// A series' instance.
+    Series(Box<Arrival>),
+    /// Nothing of a series.
+    Foreign(Refusal),
+    /// It is cut off: it may still be growing, or the export broke off.
+    CutOff {
+        /// The series, where the header could be read.
+        series: Option<SeriesKey>,
+        /// What is missing.
+        refusal: Refusal,
+    },
+    /// The file system did not give it.
+    Unreadable,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Read this file and answer with [`Event::Read`].
+    Read(PathBuf),
+    /// Judge this series and answer with [`Event::Closed`] or [`Event::Reopened`].
+    Judge(Box<Ready>),
+    /// A file holds nothing of a series: for the record.
+    Ignored {
+        /// Which file, told by its digest.
+        path: PathDigest,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Intake {
+    limits: IntakeLimits,
+    files: BTreeMap<PathBuf, Tracked>,
+    open: Open,
+    ended: BTreeMap<SeriesKey, Ended>,
+    marks: BTreeMap<PathDigest, (FileMark, SeriesKey)>,
+    studies: BTreeMap<SeriesKey, SeriesFacts>,
+    reading: usize,
+    lost: bool,
+    generation: u64,
+}
+
+impl Intake {
+    /// A machine that knows the series the ledger holds as closed.
+    pub fn new(limits: IntakeLimits, ledger: Vec<ClosedSeries>) -> Intake {
+        let mut intake = Intake {
+            limits,
+            files: BTreeMap::new(),
+            open: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            studies: BTreeMap::new(),
+            reading: 0,
+            lost: false,
+            generation: 0,
+        };
+        for closed in ledger {
+            intake.remember(closed);
+        }
+        intake
+    }
+
+    /// Series that are open now.
+    pub fn open_series(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether the folder could be listed last time.
+    pub fn folder_reachable(&self) -> bool {
+        !self.lost
+    }
+
+    /// New limits, as after a change of the settings.
+    pub fn set_limits(&mut self, limits: IntakeLimits) {
+        self.limits = limits;
+    }
+
+    /// Takes an event; says what to do.
+    pub fn handle(&mut self, event: Event, now: Moment) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Scanned(listing) => self.scanned(listing, now),
+            Event::FolderLost => self.lost = true,
+            Event::Read { path, result } => self.read(path, result, now, &mut actions),
+            Event::Closed(closed) => self.closed(closed),
+            Event::Reopened(key) => self.reopened(&key, now),
+            Event::Tick => {}
+        }
+        self.hand_out_reads(now, &mut actions);
+        self.judge_the_quiet(now, &mut actions);
+        actions
+    }
+
+    /// When to wake it next, if nothing else happens.
+    pub fn wake_at(&self) -> Option<Moment> {
+        let waiting = self.open.values().filter(|series| !series.handed_out);
+        waiting.map(|series| series.last_arrival.after(self.limits.quiet)).min()
+    }
+
+    // ---- files -----------------------------------------------------------------------------------------------
+
+    fn scanned(&mut self, listing: Vec<FileSeen>, now: Moment) {
+        self.lost = false;
+        let mut there = BTreeSet::new();
+        for seen in listing {
+            if is_skipped(&seen.path) || seen.bytes == 0 {
+                continue;
+            }
+            there.insert(seen.path.clone());
+            self.seen(seen, now);
+        }
+        // A file that went away keeps what was read from it; a fresh file of its name starts anew.
+        self.files.retain(|path, tracked| there.contains(path) || tracked.phase == Phase::Reading);
+    }
+
+    fn seen(&mut self, seen: FileSeen, now: Moment) {
+        let full = self.files.len() >= self.limits.files_max;
+        let Some(tracked) = self.files.get_mut(&seen.path) else {
+            if !full {
+                let phase = self.phase_at_first_sight(&seen);
+                self.files.insert(seen.path.clone(), Tracked { seen, first_seen: now, phase });
+            }
+            return;
+        };
+        if tracked.seen == seen {
+            return self.held_still(&seen.path);
+        }
+        let before = std::mem::replace(&mut tracked.phase, Phase::Growing);
+        tracked.first_seen = now;
+        tracked.seen = seen.clone();
+        match before {
+            // The answer of the read under way is void: it is asked for again when the file holds still.
+            Phase::Reading | Phase::Growing | Phase::Foreign | Phase::Broken { .. } => {}
+            Phase::Held(key) => {
+                if let Some(series) = self.open.get_mut(&key) {
+                    series.withdraw(&seen.path, now);
+                }
+            }
+            Phase::Known(_) | Phase::PutBack(_) => {}
+        }
+    }
+
+    /// A file of a series that the ledger holds as closed, unchanged since, is not read again.
+    fn phase_at_first_sight(&self, seen: &FileSeen) -> Phase {
+        let offered = mark(seen);
+        match self.marks.get(&offered.path) {
+            Some((known, key)) if *known == offered => Phase::Known(key.clone()),
+            Some(_) | None => Phase::Growing,
+        }
+    }
+
+    fn held_still(&mut self, path: &Path) {
+        if let Some(tracked) = self.files.get_mut(path)
+            && tracked.phase == Phase::Growing
+        {
+            tracked.phase = Phase::due(None);
+        }
+    }
+
+    /// Files that hold still and were not read yet wait as `Broken` without a reason, due at once.
+    fn hand_out_reads(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if self.lost || (self.is_full() && self.series_holding() > 1) {
+            return;
+        }
+        for (path, tracked) in &mut self.files {
+            if self.reading >= self.limits.reads_max {
+                return;
+            }
+            let due = matches!(&tracked.phase, Phase::Broken { retry_at, .. } if *retry_at <= now);
+            if due {
+                tracked.phase = Phase::Reading;
+                self.reading += 1;
+                actions.push(Action::Read(path.clone()));
+            }
+        }
+    }
+
+    fn read(&mut self, path: PathBuf, result: ReadResult, now: Moment, actions: &mut Vec<Action>) {
+        self.reading = self.reading.saturating_sub(1);
+        let still_wanted =
+            self.files.get(&path).is_some_and(|tracked| tracked.phase == Phase::Reading);
+        if !still_wanted {
+            return;
+        }
+        let retry_at = now.after(self.limits.retry);
+        let phase = match result {
+            ReadResult::Series(arrival) => {
+                let key = arrival.key.clone();
+                self.arrived(path.clone(), *arrival, now);
+                Phase::Held(key)
+            }
+            ReadResult::Foreign(refusal) => {
+                actions.push(Action::Ignored { path: PathDigest::of(&path), refusal });
+                Phase::Foreign
+            }
+            ReadResult::CutOff { series, refusal } => {
+                Phase::Broken { series, refusal: Some(refusal), retry_at }
+            }
+            ReadResult::Unreadable => {
+                Phase::Broken { series: None, refusal: Some(Refusal::Unreadable { files: 1 }), retry_at }
+            }
+        };
+        if let Some(tracked) = self.files.get_mut(&path) {
+            tracked.phase = phase;
+        }
+    }
+
+    // ---- series ----------------------------------------------------------------------------------------------
+
+    fn arrived(&mut self, path: PathBuf, arrival: Arrival, now: Moment) {
+        let key = arrival.key.clone();
+        if !self.open.contains_key(&key) {
+            let before = self.ended.get(&key).cloned();
+            if before.is_some() {
+                self.read_again(&key);
+            }
+            self.open.insert(key.clone(), Collecting::new(&arrival, now, before));
+        }
+        let instances_max = self.limits.instances_max;
+        if let Some(series) = self.open.get_mut(&key) {
+            series.add(path, arrival, instances_max, now);
+        }
+    }
+
+    /// A closed series got another instance: all its files are needed again.
+    fn read_again(&mut self, key: &SeriesKey) {
+        self.change_phase(&Phase::Known(key.clone()), &Phase::due(Some(key.clone())));
+    }
+
+    fn is_full(&self) -> bool {
+        self.open.values().map(|series| series.slices.len()).sum::<usize>() >= self.limits.slices_held_max
+    }
+
+    fn series_holding(&self) -> usize {
+        self.open.values().filter(|series| !series.slices.is_empty()).count()
+    }
+
+    fn judge_the_quiet(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if self.lost {
+            return;
+        }
+        let keys: Vec<SeriesKey> = self.open.keys().cloned().collect();
+        for key in keys {
+            if let Some(ready) = self.judge(&key, now) {
+                actions.push(Action::Judge(Box::new(ready)));
+            }
+        }
+        self.put_back_the_youngest();
+    }
+
+    fn judge(&mut self, key: &SeriesKey, now: Moment) -> Option<Ready> {
+        let series = self.open.get(key)?;
+        let quiet_at = series.last_arrival.after(self.limits.quiet);
+        if series.handed_out || now < quiet_at || self.is_put_back(key) {
+            return None;
+        }
+        let waiting = self.waiting_files(key, series, quiet_at);
+        let overdue = now >= series.last_arrival.after(self.limits.quiet + self.limits.overdue);
+        if waiting > 0 && !overdue {
+            return None;
+        }
+        let result = if waiting > 0 { Err(Refusal::Unreadable { files: waiting }) } else { series.result() };
+        let content = series.content();
+        let files = self.marks_of(key);
+        // The same slices again (a copy in another folder, say) change nothing: the old ending stands.
+        if let Some(before) = self.open.get(key).and_then(|series| series.before.clone())
+            && before.content == content
+        {
+            self.end(ClosedSeries { key: key.clone(), content, finding: before.finding, files });
+            return None;
+        }
+        self.generation += 1;
+        let generation = self.generation;
+        let siblings = self.siblings(key);
+        let series = self.open.get_mut(key)?;
+        series.handed_out = true;
+        series.generation = generation;
+        Some(Ready {
+            key: key.clone(),
+            generation,
+            facts: series.facts.clone(),
+            slices: result,
+            content,
+            files,
+            supersedes: series.before.as_ref().map(|before| before.finding.clone()),
+            last_instance_at: series.last_instance_at,
+            siblings,
+        })
+    }
+
+    /// Whether `generation` is still what `key` holds: no instance came since it was handed out.
+    pub fn is_current(&self, key: &SeriesKey, generation: u64) -> bool {
+        self.open.get(key).is_some_and(|series| series.handed_out && series.generation == generation)
+    }
+
+    /// Files that may hold a slice of this series and could not be read yet.
+    ///
+    /// Its own broken files count; so do files beside its own that appeared before it was quiet and are still on their
+    /// way; and broken files of nobody's beside its own that were written about when its own were. Files that came
+    /// later belong to somebody else, or reopen it.
+    fn waiting_files(&self, key: &SeriesKey, series: &Collecting, quiet_at: Moment) -> usize {
+        let folders: BTreeSet<&Path> = series.files.iter().filter_map(|path| path.parent()).collect();
+        let beside = |path: &Path| path.parent().is_some_and(|parent| folders.contains(parent));
+        let written = self.written_between(series);
+        let may_be_ours = |path: &Path, tracked: &Tracked| match &tracked.phase {
+            Phase::Broken { series: Some(other), .. } | Phase::PutBack(other) => other == key,
+            Phase::Broken { series: None, refusal: Some(_), .. } => {
+                beside(path) && written.contains(&tracked.seen.modified)
+            }
+            Phase::Growing | Phase::Reading | Phase::Broken { series: None, refusal: None, .. } => {
+                tracked.first_seen <= quiet_at && beside(path)
+            }
+            Phase::Held(_) | Phase::Known(_) | Phase::Foreign => false,
+        };
+        self.files.iter().filter(|(path, tracked)| may_be_ours(path, tracked)).count()
+    }
+
+    /// The times of change of a series' files, widened by the quiet time on both sides. Both ends come from the file
+    /// server's clock, so a wrong clock of ours does not matter.
+    fn written_between(&self, series: &Collecting) -> RangeInclusive<WallTime> {
+        let times = || series.files.iter().filter_map(|path| self.files.get(path)).map(|file| file.seen.modified);
+        let quiet = i64::try_from(self.limits.quiet.as_millis()).unwrap_or(i64::MAX);
+        let first = times().min().map_or(0, WallTime::unix_millis).saturating_sub(quiet);
+        let last = times().max().map_or(0, WallTime::unix_millis).saturating_add(quiet);
+        WallTime::from_unix_millis(first)..=WallTime::from_unix_millis(last)
+    }
+
+    fn is_put_back(&self, key: &SeriesKey) -> bool {
+        self.files.values().any(|tracked| tracked.phase == Phase::PutBack(key.clone()))
+    }
+
+    fn marks_of(&self, key: &SeriesKey) -> Vec<FileMark> {
+        let ours = |tracked: &&Tracked| match &tracked.phase {
+            Phase::Held(held) | Phase::Known(held) => held == key,
+            Phase::Growing | Phase::Reading | Phase::Foreign | Phase::PutBack(_) | Phase::Broken { .. } => false,
+        };
+        self.files.values().filter(ours).map(|tracked| mark(&tracked.seen)).collect()
+    }
+
+    /// Other series of the same study that are open or were closed in this run.
+    fn siblings(&self, key: &SeriesKey) -> Vec<SeriesFacts> {
+        let Some(study) = self.open.get(key).map(|series| series.facts.study.clone()) else { return Vec::new() };
+        let open = self.open.iter().map(|(other, series)| (other, &series.facts));
+        open.chain(self.studies.iter())
+            .filter(|(other, facts)| *other != key && facts.study == study)
+            .map(|(_, facts)| facts.clone())
+            .collect()
+    }
+
+    fn closed(&mut self, closed: ClosedSeries) {
+        let newer_slices = self.open.get(&closed.key).is_some_and(|series| !series.handed_out);
+        if newer_slices {
+            // An instance came while the ending was being written: the series stays open, and its next ending
+            // replaces this one.
+            if let Some(series) = self.open.get_mut(&closed.key) {
+                series.before = Some(Ended { content: closed.content, finding: closed.finding.clone() });
+            }
+            return self.remember(closed);
+        }
+        self.end(closed);
+    }
+
+    fn end(&mut self, closed: ClosedSeries) {
+        if let Some(series) = self.open.remove(&closed.key) {
+            self.studies.insert(closed.key.clone(), series.facts);
+            // Bounded like the ledger: only the newest studies can still get another reconstruction.
+            while self.studies.len() > 256 {
+                self.studies.pop_first();
+            }
+        }
+        self.change_phase(&Phase::Held(closed.key.clone()), &Phase::Known(closed.key.clone()));
+        self.take_up_what_was_put_back();
+        self.remember(closed);
+    }
+
+    fn remember(&mut self, closed: ClosedSeries) {
+        for mark in &closed.files {
+            self.marks.insert(mark.path, (*mark, closed.key.clone()));
+        }
+        self.ended.insert(closed.key, Ended { content: closed.content, finding: closed.finding });
+    }
+
+    fn reopened(&mut self, key: &SeriesKey, now: Moment) {
+        if let Some(series) = self.open.get_mut(key) {
+            series.handed_out = false;
+            // Not before another quiet time: what failed a moment ago would fail again.
+            series.last_arrival = now;
+        }
+    }
+
+    /// Keeps memory bounded when many series arrive at once: the youngest ones' slices are let go, their files read
+    /// again when a series is closed. The oldest series always goes on, so every series comes to its end.
+    fn put_back_the_youngest(&mut self) {
+        while self.is_full() && self.series_holding() > 1 {
+            let waiting = self.open.iter().filter(|(_, series)| !series.handed_out && !series.slices.is_empty());
+            let youngest = waiting.max_by_key(|(_, series)| series.first_arrival).map(|(key, _)| key.clone());
+            let Some(key) = youngest else { return };
+            self.open.remove(&key);
+            self.change_phase(&Phase::Held(key.clone()), &Phase::PutBack(key));
+        }
+    }
+
+    fn take_up_what_was_put_back(&mut self) {
+        for tracked in self.files.values_mut() {
+            if let Phase::PutBack(key) = &tracked.phase {
+                tracked.phase = Phase::due(Some(key.clone()));
+            }
+        }
+    }
+
+    fn change_phase(&mut self, from: &Phase, to: &Phase) {
+        for tracked in self.files.values_mut().filter(|tracked| tracked.phase == *from) {
+            tracked.phase = to.clone();
+        }
+    }
+
+    /// The finding a series ended in last, if it ended.
+    pub fn ended_in(&self, key: &SeriesKey) -> Option<&FindingId> {
+        self.ended.get(key).map(|ended| &ended.finding)
+    }
+}

@@ -1,0 +1,212 @@
+//! A series on its way: its slices, its endings so far.
+
+use crate::ids::{FindingId, Pseudonym, SeriesKey, Uid};
+use crate::refusal::Refusal;
+use crate::series::SliceGeometry;
+use crate::store::FileMark;
+use crate::units::{Moment, WallTime};
+use crate::volume::ReducedSlice;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// One slice of a series, reduced in-plane when it arrived.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// SOP Instance UID; real exports leave it empty.
+    pub instance: Option<Uid>,
+    /// Where it lies.
+    pub geometry: SliceGeometry,
+    /// SHA-256 of pixels and position.
+    pub digest: [u8; 32],
+    /// Its pixels at the network's in-plane spacing.
+    pub plane: Arc<ReducedSlice>,
+}
+
+/// What all instances of a series share, as its first instance says it.
+#[derive(Clone, Debug)]
+pub struct SeriesFacts {
+    /// The header of the first instance.
+    pub header: Arc<crate::dicom::Header>,
+    /// The patient, told by a keyed digest; two in one series refuse it.
+    pub patient: Pseudonym,
+    /// The study, told by a keyed digest.
+    pub study: Pseudonym,
+}
+
+/// What one file held.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// Its series.
+    pub key: SeriesKey,
+    /// What its header says.
+    pub facts: SeriesFacts,
+    /// Its slices, or why it has none that can be used.
+    pub slices: Result<Vec<Slice>, Refusal>,
+    /// When the file landed, by the wall clock.
+    pub at: WallTime,
+}
+
+/// A series handed to the pipeline.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// Which.
+    pub key: SeriesKey,
+    /// Counts the times this series was handed out; an answer to an older one is void.
+    pub generation: u64,
+    /// What its first instance says.
+    pub facts: SeriesFacts,
+    /// Its slices in no order; or why it cannot be triaged.
+    pub slices: Result<Vec<Slice>, Refusal>,
+    /// SHA-256 over the slices' digests in ascending order: the same series gives the same content.
+    pub content: [u8; 32],
+    /// The files it came from.
+    pub files: Vec<FileMark>,
+    /// The finding that this one replaces.
+    pub supersedes: Option<FindingId>,
+    /// Arrival of the last instance.
+    pub last_instance_at: WallTime,
+    /// Whether another, better reconstruction of the same study is on its way or done.
+    pub siblings: Vec<SeriesFacts>,
+}
+
+/// A series that ended, as the ledger keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClosedSeries {
+    /// Which.
+    pub key: SeriesKey,
+    /// What it held.
+    pub content: [u8; 32],
+    /// The finding or outcome it ended in.
+    pub finding: FindingId,
+    /// The files it came from.
+    pub files: Vec<FileMark>,
+}
+
+/// A series while instances may still come.
+#[derive(Clone, Debug)]
+pub(super) struct Collecting {
+    pub(super) facts: SeriesFacts,
+    pub(super) slices: Vec<(PathBuf, Slice)>,
+    pub(super) refusal: Option<Refusal>,
+    pub(super) minor: Option<Refusal>,
+    pub(super) files: BTreeSet<PathBuf>,
+    pub(super) first_arrival: Moment,
+    pub(super) last_arrival: Moment,
+    pub(super) last_instance_at: WallTime,
+    pub(super) generation: u64,
+    pub(super) handed_out: bool,
+    pub(super) before: Option<Ended>,
+}
+
+/// How a series ended last.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Ended {
+    pub(super) content: [u8; 32],
+    pub(super) finding: FindingId,
+}
+
+impl Collecting {
+    pub(super) fn new(arrival: &Arrival, now: Moment, before: Option<Ended>) -> Collecting {
+        Collecting {
+            facts: arrival.facts.clone(),
+            slices: Vec::new(),
+            refusal: None,
+            minor: None,
+            files: BTreeSet::new(),
+            first_arrival: now,
+            last_arrival: now,
+            last_instance_at: arrival.at,
+            generation: 0,
+            handed_out: false,
+            before,
+        }
+    }
+
+    /// Takes in what a file held. The first serious refusal stays: one bad instance ends the whole series.
+    pub(super) fn add(&mut self, path: PathBuf, arrival: Arrival, instances_max: usize, now: Moment) {
+        self.last_arrival = now;
+        self.last_instance_at = self.last_instance_at.max(arrival.at);
+        self.handed_out = false;
+        if arrival.facts.patient != self.facts.patient || arrival.facts.study != self.facts.study {
+            self.refuse(Refusal::PatientMixed);
+        }
+        match arrival.slices {
+            Ok(slices) => {
+                for slice in slices {
+                    self.add_slice(path.clone(), slice, instances_max);
+                }
+            }
+            Err(refusal) if is_minor(&refusal) => self.minor = self.minor.take().or(Some(refusal)),
+            Err(refusal) => self.refuse(refusal),
+        }
+        self.files.insert(path);
+    }
+
+    fn add_slice(&mut self, path: PathBuf, slice: Slice, instances_max: usize) {
+        let same_instance = |held: &Slice| held.instance.is_some() && held.instance == slice.instance;
+        let twin = self
+            .slices
+            .iter()
+            .map(|(_, held)| held)
+            .find(|held| held.digest == slice.digest || same_instance(held));
+        match twin {
+            Some(held) if held.digest == slice.digest => {}
+            Some(_) => {
+                let uid = slice.instance.map_or_else(String::new, |uid| uid.to_string());
+                self.refuse(Refusal::InstanceConflict { uid });
+            }
+            None if self.slices.len() >= instances_max => {
+                self.refuse(Refusal::SeriesTooLarge { what: format!("more than {instances_max} slices") });
+            }
+            None => self.slices.push((path, slice)),
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.refusal.get_or_insert(refusal);
+    }
+
+    /// Forgets what a file held: it changed and will be read again.
+    pub(super) fn withdraw(&mut self, path: &PathBuf, now: Moment) {
+        self.slices.retain(|(from, _)| from != path);
+        self.files.remove(path);
+        self.last_arrival = now;
+        self.handed_out = false;
+    }
+
+    /// SHA-256 over the slices' digests in ascending order, or over the refusal's code where there are none.
+    pub(super) fn content(&self) -> [u8; 32] {
+        let digests: BTreeSet<[u8; 32]> = self.slices.iter().map(|(_, slice)| slice.digest).collect();
+        let mut hasher = Sha256::new();
+        for digest in &digests {
+            hasher.update(digest);
+        }
+        if let Some(refusal) = self.ending() {
+            hasher.update(refusal.code());
+        }
+        hasher.finalize().into()
+    }
+
+    /// The slices; or the refusal that ends this series.
+    pub(super) fn result(&self) -> Result<Vec<Slice>, Refusal> {
+        match self.ending() {
+            Some(refusal) => Err(refusal.clone()),
+            None => Ok(self.slices.iter().map(|(_, slice)| slice.clone()).collect()),
+        }
+    }
+
+    fn ending(&self) -> Option<&Refusal> {
+        let only_minor = if self.slices.is_empty() { self.minor.as_ref() } else { None };
+        self.refusal.as_ref().or(only_minor)
+    }
+}
+
+/// Whether an instance may be left out of its series: scanners put the scout or a dose page into it.
+fn is_minor(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::Localizer | Refusal::NoImage | Refusal::NotCt { .. })
+}
+
+/// All series that are open.
+pub(super) type Open = BTreeMap<SeriesKey, Collecting>;
