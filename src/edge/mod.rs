@@ -1,1 +1,8 @@
 //! The world: network, clocks, threads. The only room that names them.
+
+/// The MQTT 5 link to the ward's broker.
+pub mod mqtt;
+
+/// The embedded broker of `scanward demo`.
+#[cfg(feature = "demo")]
+pub mod broker;

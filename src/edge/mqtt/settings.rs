@@ -1,0 +1,215 @@
+//! What the link needs to know, and what it refuses to do.
+
+use super::reason::LinkError;
+use super::session::EmptySession;
+use crate::ids::Redacted;
+use rumqttc::{
+    Broker, IncomingPacketSizeLimit, LastWill, MqttOptions, NetworkOptions, QoS, TlsConfiguration,
+    Transport,
+};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The largest packet taken from the broker. The ward's messages are short; this bounds what a broker can make us hold.
+const INCOMING_BYTES_MAX: u32 = 256 << 10;
+
+/// How to reach the broker, and as whom.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The MQTT client id.
+    pub client_id: String,
+    /// TLS; `None` is a plain connection ([`check_plain`]).
+    pub tls: Option<Tls>,
+    /// User name and password.
+    pub credentials: Option<Credentials>,
+    /// The retained topic of health and last will.
+    pub health_topic: String,
+    /// The last will's payload.
+    pub will: Vec<u8>,
+    /// Topics of the ward that the box listens to, QoS 1.
+    pub subscriptions: Vec<String>,
+    /// How long the broker keeps the ward's messages while the box is away; 0 keeps nothing.
+    pub session_expiry_s: u32,
+    /// How long connecting may take, TLS and CONNACK included.
+    pub connect_wait_max: Duration,
+    /// MQTT keep alive.
+    pub keep_alive_s: u16,
+    /// The first wait before connecting again; doubles with each failure, the upper half drawn by dice.
+    pub retry_wait_min: Duration,
+    /// The longest wait before connecting again.
+    pub retry_wait_max: Duration,
+}
+
+/// TLS as PEM texts: the files' contents, not their names.
+#[derive(Clone)]
+pub struct Tls {
+    /// The authorities that the broker's certificate may come from; `None` takes the system's.
+    pub ca: Option<Vec<u8>>,
+    /// Our certificate chain and its key.
+    pub client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls")
+            .field("own_ca", &self.ca.is_some())
+            .field("client", &self.client.is_some())
+            .finish()
+    }
+}
+
+/// User name and password.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The user name.
+    pub username: String,
+    /// The password, as its file holds it less the line's end.
+    pub password: Redacted<Vec<u8>>,
+}
+
+impl Settings {
+    /// Settings for `host:port`, plain, without credentials, with the usual times: connect 10 s, keep alive 20 s,
+    /// retry 1 s to 60 s.
+    pub fn new(host: &str, port: u16, client_id: &str) -> Settings {
+        Settings {
+            host: host.to_owned(),
+            port,
+            client_id: client_id.to_owned(),
+            tls: None,
+            credentials: None,
+            health_topic: String::new(),
+            will: Vec::new(),
+            subscriptions: Vec::new(),
+            session_expiry_s: 0,
+            connect_wait_max: Duration::from_secs(10),
+            keep_alive_s: 20,
+            retry_wait_min: Duration::from_secs(1),
+            retry_wait_max: Duration::from_secs(60),
+        }
+    }
+
+    /// The client's options. Errors: TLS texts that do not read.
+    pub(super) fn options(&self) -> Result<MqttOptions, LinkError> {
+        let broker = Broker::tcp(self.host.clone(), self.port);
+        let mut options = MqttOptions::new(self.client_id.clone(), broker);
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        network.set_connection_timeout(self.connect_wait_max.as_secs().max(1));
+        options
+            .set_network_options(network)
+            .set_connect_timeout(self.connect_wait_max)
+            .set_keep_alive(self.keep_alive_s)
+            .set_request_channel_capacity(16)
+            .set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(INCOMING_BYTES_MAX));
+        options.set_clean_start(self.session_expiry_s == 0);
+        if self.session_expiry_s > 0 {
+            options.set_session_expiry_interval(Some(self.session_expiry_s));
+            options.set_session_store(EmptySession {
+                expiry_s: self.session_expiry_s,
+            });
+        }
+        if !self.health_topic.is_empty() {
+            let topic = self.health_topic.clone();
+            let will = LastWill::new(topic, self.will.clone(), QoS::AtLeastOnce, true, None);
+            options.set_last_will(will);
+        }
+        if let Some(credentials) = &self.credentials {
+            options.set_credentials(
+                credentials.username.clone(),
+                credentials.password.reveal().clone(),
+            );
+        }
+        if let Some(tls) = &self.tls {
+            options.set_transport(Transport::tls_with_config(tls.configuration()?));
+        }
+        options.validate().map_err(|error| LinkError::Options {
+            what: error.to_string(),
+        })?;
+        Ok(options)
+    }
+}
+
+impl Tls {
+    fn configuration(&self) -> Result<TlsConfiguration, LinkError> {
+        match (&self.ca, &self.client) {
+            (Some(ca), client) => Ok(TlsConfiguration::Simple {
+                ca: ca.clone(),
+                alpn: None,
+                client_auth: client.clone(),
+            }),
+            (None, Some(_)) => Err(LinkError::Tls {
+                what: "a client certificate needs ca_file, the authority of the broker's"
+                    .to_owned(),
+            }),
+            (None, None) => {
+                TlsConfiguration::try_default_rustls().map_err(|error| LinkError::Tls {
+                    what: error.to_string(),
+                })
+            }
+        }
+    }
+}
+
+/// Refuses a connection without TLS that would leave the box, unless the settings allow it.
+pub fn check_plain(host: &str, tls: bool, allow_plain: bool) -> Result<(), LinkError> {
+    let loopback = host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback());
+    if tls || loopback || allow_plain {
+        return Ok(());
+    }
+    Err(LinkError::Plain {
+        host: host.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_connection_stays_on_the_box() {
+        for host in ["localhost", "127.0.0.1", "127.8.9.1", "::1", "[::1]"] {
+            assert!(check_plain(host, false, false).is_ok(), "{host}");
+        }
+        for host in [
+            "broker",
+            "10.0.0.1",
+            "localhost.evil",
+            "127.0.0.1.evil",
+            "::2",
+            "",
+        ] {
+            assert!(check_plain(host, false, false).is_err(), "{host}");
+            assert!(check_plain(host, true, false).is_ok(), "{host}");
+            assert!(check_plain(host, false, true).is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_password_or_key_cannot_reach_a_log_line() {
+        let settings = Settings {
+            credentials: Some(Credentials {
+                username: "box".to_owned(),
+                password: Redacted::new(b"s3cret".to_vec()),
+            }),
+            tls: Some(Tls {
+                ca: None,
+                client: Some((b"cert".to_vec(), b"k3y".to_vec())),
+            }),
+            ..Settings::new("broker", 8883, "box")
+        };
+        let printed = format!("{settings:?}");
+        assert!(
+            !printed.contains("s3cret") && !printed.contains("107, 51"),
+            "{printed}"
+        );
+        assert!(!printed.contains(&format!("{:?}", b"s3cret")), "{printed}");
+    }
+}
