@@ -1,0 +1,423 @@
+//! The service: threads, files and sockets around the pure core.
+//!
+//! ```text
+//!   scan ──FileSeen──┐                                  ┌── read (thread): file -> reduced slices
+//!   judge ──Judged───┼──> core loop: Daemon::handle ────┼── judge (thread): slices -> finding
+//!   mqtt ──Notice────┤        (store calls in place)    └── mqtt (thread): publish
+//!   signals ─────────┘
+//! ```
+
+use super::clock::Clock;
+use super::failure::Failure;
+use super::folder;
+use super::judge::Judge;
+use super::mqtt::{Command, Link, Notice, Publisher};
+use super::reader::Reader;
+use super::sensors::Sensors;
+use crate::config::Config;
+use crate::daemon::{Action, Daemon, Event};
+use crate::health;
+use crate::intake;
+use crate::outbox;
+use crate::store::Store;
+use crate::units::Moment;
+use crate::wire::{MessageId, Parcel, mark_late};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+use tracing::{debug, error, info, warn};
+
+/// Messages that may wait for the core loop; senders wait beyond it.
+pub(super) const INBOX_MAX: usize = 256;
+/// Sensors are read this often.
+const SENSORS_EVERY: Duration = Duration::from_secs(10);
+/// The longest rest of the core loop, so that the watchdog is fed.
+const REST_MAX: Duration = Duration::from_secs(2);
+/// A scan of the folder, or a series, that takes longer than this stops the feeding of the watchdog.
+const STUCK_AFTER: Duration = Duration::from_secs(120);
+
+/// What reaches the core loop.
+#[derive(Debug)]
+pub enum Message {
+    /// For the core.
+    Core(Box<Event>),
+    /// From the broker's link.
+    Mqtt(Notice),
+    /// SIGHUP: read the settings again.
+    Reload,
+    /// SIGTERM or SIGINT: end.
+    Stop,
+}
+
+/// What the caller of [`Service::run`] is told, for progress on a terminal.
+#[derive(Debug)]
+pub enum Told<'a> {
+    /// A series has its outcome, on disk.
+    Closed(&'a crate::daemon::Saving),
+    /// The broker took a message.
+    Acknowledged(&'a MessageId),
+}
+
+/// Everything the core loop works with.
+pub struct Service {
+    /// The settings.
+    pub config: Config,
+    /// Where they came from, to read them again.
+    pub config_file: Option<PathBuf>,
+    /// The pure core.
+    pub daemon: Daemon,
+    /// The state on disk.
+    pub store: Store,
+    /// The clocks.
+    pub clock: Clock,
+    /// The broker's link.
+    pub link: Link,
+    /// Where all threads send.
+    pub inbox: Receiver<Message>,
+    /// A handle for more threads.
+    pub sender: SyncSender<Message>,
+    /// Files to read.
+    pub reads: SyncSender<PathBuf>,
+    /// Series to judge.
+    pub judging: SyncSender<Box<intake::Ready>>,
+}
+
+/// What the loop keeps beside the core.
+#[derive(Debug, Default)]
+struct Progress {
+    scanned: Moment,
+    judging_since: Option<Moment>,
+    ready_said: bool,
+    scanned_once: bool,
+    broker_tried: bool,
+}
+
+impl Service {
+    /// Runs until [`Message::Stop`]; `tell` is called for each ending, and may ask to stop by returning `false`.
+    pub fn run(mut self, mut tell: impl FnMut(Told<'_>) -> bool) -> Result<(), Failure> {
+        let mut progress = Progress { scanned: self.clock.now(), ..Progress::default() };
+        let mut go_on = true;
+        while go_on {
+            let rest = self.rest();
+            match self.inbox.recv_timeout(rest) {
+                Ok(Message::Stop) => break,
+                Ok(Message::Reload) => self.reload(),
+                Ok(Message::Mqtt(notice)) => go_on = self.heard(notice, &mut progress, &mut tell),
+                Ok(Message::Core(event)) => {
+                    self.note(&event, &mut progress);
+                    go_on = self.handle(*event, &mut progress, &mut tell);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    go_on = self.handle(Event::Tick, &mut progress, &mut tell);
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.report(&mut progress);
+        }
+        self.stop();
+        Ok(())
+    }
+
+    fn rest(&self) -> Duration {
+        let due = self.daemon.wake_at().map_or(REST_MAX, |when| when.since(self.clock.now()));
+        due.clamp(Duration::from_millis(1), REST_MAX)
+    }
+
+    fn note(&self, event: &Event, progress: &mut Progress) {
+        match event {
+            Event::Intake(intake::Event::Scanned(_) | intake::Event::FolderLost) => {
+                progress.scanned = self.clock.now();
+                progress.scanned_once = true;
+            }
+            Event::Judged(_) => progress.judging_since = None,
+            Event::Intake(_)
+            | Event::Saved(_)
+            | Event::SaveFailed(_)
+            | Event::Outbox(_)
+            | Event::Health(_)
+            | Event::Tick => {}
+        }
+    }
+
+    /// Systemd hears `READY=1` after the first scan and the first try at the broker, then `WATCHDOG=1` for as long as
+    /// scans come in and no series is stuck.
+    fn report(&self, progress: &mut Progress) {
+        if !progress.ready_said && progress.scanned_once && progress.broker_tried {
+            progress.ready_said = true;
+            notify(&[sd_notify::NotifyState::Ready]);
+            info!(folder = %self.config.intake.folder.display(), broker = %self.config.publish.broker, "ready");
+        }
+        let now = self.clock.now();
+        let scan_fresh = now.since(progress.scanned) < STUCK_AFTER + self.config.intake.poll;
+        let judge_fresh = progress.judging_since.is_none_or(|since| now.since(since) < STUCK_AFTER);
+        if scan_fresh && judge_fresh {
+            notify(&[sd_notify::NotifyState::Watchdog]);
+        }
+    }
+
+    // ---- events ----------------------------------------------------------------------------------------------
+
+    fn heard(
+        &mut self,
+        notice: Notice,
+        progress: &mut Progress,
+        tell: &mut impl FnMut(Told<'_>) -> bool,
+    ) -> bool {
+        let event = match notice {
+            Notice::Connected => {
+                progress.broker_tried = true;
+                info!(broker = %self.config.publish.broker, "connected to the broker");
+                outbox::Event::Online
+            }
+            Notice::Disconnected(why) => {
+                if !progress.broker_tried || self.daemon.is_online() {
+                    warn!(broker = %self.config.publish.broker, %why, advice = why.advice(), "no connection to the broker");
+                }
+                progress.broker_tried = true;
+                outbox::Event::Offline
+            }
+            Notice::Acked { id, heard } => {
+                debug!(message = %id, heard, "acknowledged by the broker");
+                let go_on = tell(Told::Acknowledged(&id));
+                let acked = self.handle(Event::Outbox(outbox::Event::Acked(id)), progress, tell);
+                return go_on && acked;
+            }
+            Notice::Nacked { id, why } => {
+                warn!(message = %id, %why, "refused by the broker; sent again later");
+                outbox::Event::Nacked(id)
+            }
+            // Acknowledgements and verdicts come with the ward; until then nothing is subscribed.
+            Notice::Message { topic, .. } => {
+                debug!(topic, "a message from the ward");
+                return true;
+            }
+            Notice::Stopped => return true,
+        };
+        self.handle(Event::Outbox(event), progress, tell)
+    }
+
+    fn handle(
+        &mut self,
+        event: Event,
+        progress: &mut Progress,
+        tell: &mut impl FnMut(Told<'_>) -> bool,
+    ) -> bool {
+        let mut go_on = true;
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            for action in self.daemon.handle(event, self.clock.at()) {
+                let answer = self.act(action, progress, &mut |told| go_on &= tell(told));
+                events.extend(answer);
+            }
+        }
+        go_on
+    }
+
+    /// Does one action; what the store answers at once comes back as an event.
+    fn act(&mut self, action: Action, progress: &mut Progress, tell: &mut dyn FnMut(Told<'_>)) -> Option<Event> {
+        match action {
+            Action::Read(path) => {
+                // The intake hands out no more reads than this channel holds, so this never waits.
+                let _reader_gone = self.reads.try_send(path);
+                None
+            }
+            Action::Judge(ready) => {
+                progress.judging_since = Some(self.clock.now());
+                let _judge_gone = self.judging.try_send(ready);
+                None
+            }
+            Action::Save(saving) => Some(self.save(saving, tell)),
+            Action::Send { id, late } => self.send(&id, late),
+            Action::Delete(id) => Some(Event::Outbox(self.delete(id))),
+            Action::Reconnect => {
+                let _busy = self.link.ask(Command::Reconnect);
+                None
+            }
+            Action::PublishHealth(document) => {
+                if let Ok(bytes) = document.to_bytes() {
+                    let _busy = self.link.ask(Command::PublishHealth(bytes));
+                }
+                None
+            }
+            Action::Ignored(refusal) => {
+                debug!(code = refusal.code(), "a file that holds nothing of a series");
+                None
+            }
+            Action::GaveUp(id) => {
+                warn!(message = %id, "a preview was refused again and again, and dropped");
+                None
+            }
+        }
+    }
+
+    fn save(&mut self, saving: Box<crate::daemon::Saving>, tell: &mut dyn FnMut(Told<'_>)) -> Event {
+        match self.store.close_series(&saving.record, saving.finding.as_ref(), &saving.rows) {
+            Ok(()) => {
+                info!(study = %saving.pseudonym, finding = %saving.closed.finding, outcome = saving.code, "series ended");
+                tell(Told::Closed(&saving));
+                Event::Saved(saving)
+            }
+            Err(error) => {
+                error!(study = %saving.pseudonym, %error, advice = error.advice(), "the ending could not be written; tried again");
+                Event::SaveFailed(saving)
+            }
+        }
+    }
+
+    fn send(&mut self, id: &MessageId, late: bool) -> Option<Event> {
+        let refused = Some(Event::Outbox(outbox::Event::Nacked(id.clone())));
+        let row = match self.store.queued(id.as_str()) {
+            Ok(Some(row)) => row,
+            // Gone already: an acknowledgement came in between.
+            Ok(None) => return Some(Event::Outbox(outbox::Event::Deleted(id.clone()))),
+            Err(error) => {
+                error!(message = %id, %error, "the message could not be read; tried again");
+                return refused;
+            }
+        };
+        let Ok(mut parcel) = Parcel::from_row(row) else {
+            error!(message = %id, "the message is damaged in the store");
+            return refused;
+        };
+        if late {
+            match mark_late(&parcel.payload) {
+                Ok(payload) => parcel.payload = payload,
+                Err(error) => debug!(message = %id, %error, "not marked as late"),
+            }
+        }
+        match self.link.ask(Command::Send(Box::new(parcel))) {
+            Ok(()) => None,
+            Err(_) => refused,
+        }
+    }
+
+    fn delete(&mut self, id: MessageId) -> outbox::Event {
+        match self.store.forget_queued(id.as_str()) {
+            Ok(()) => outbox::Event::Deleted(id),
+            Err(error) => {
+                error!(message = %id, %error, "an acknowledged message could not be deleted; tried again");
+                outbox::Event::DeleteFailed(id)
+            }
+        }
+    }
+
+    // ---- settings and end ------------------------------------------------------------------------------------
+
+    fn reload(&mut self) {
+        let Some(file) = &self.config_file else { return };
+        notify(&[sd_notify::NotifyState::Reloading]);
+        match super::settings::read(file) {
+            Ok(config) => {
+                let restart = config.publish.broker != self.config.publish.broker
+                    || config.intake.folder != self.config.intake.folder
+                    || config.state_folder != self.config.state_folder
+                    || config.model_folder != self.config.model_folder;
+                self.daemon.reload(super::settings::intake_limits(&config), super::settings::sender(&config));
+                self.config = config;
+                info!(restart_needed = restart, "settings read again");
+            }
+            Err(failure) => {
+                error!(error = %failure, advice = failure.advice, "settings not changed");
+            }
+        }
+        notify(&[sd_notify::NotifyState::Ready]);
+    }
+
+    /// Says goodbye to the broker; what is on its way stays in the store and goes out at the next start.
+    fn stop(self) {
+        notify(&[sd_notify::NotifyState::Stopping]);
+        let goodbye = self.daemon.will().to_bytes().unwrap_or_default();
+        let asked = self.link.ask(Command::Stop(goodbye)).is_ok();
+        drop(self.inbox);
+        if asked {
+            self.link.join();
+        }
+        info!("stopped");
+    }
+}
+
+/// Tells systemd; nothing where it did not start us.
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    let _not_a_service = sd_notify::notify(states);
+}
+
+/// Starts the thread that lists the folder and looks at the sensors, until nobody listens any more.
+pub(super) fn start_scanner(config: &Config, clock: Clock, sender: SyncSender<Message>) -> Result<(), Failure> {
+    let (folder, poll) = (config.intake.folder.clone(), config.intake.poll);
+    let mut sensors = Sensors::new(&config.state_folder, &folder, config.service.disk_free_percent_min);
+    spawn("scan", move || {
+        let mut look_at = Moment::default();
+        let (_never, pause) = sync_channel::<()>(0);
+        loop {
+            let listing = folder::list(&folder);
+            let reachable = listing.is_ok();
+            let event = match listing {
+                Ok(listing) => {
+                    if listing.cut {
+                        warn!(files = listing.files.len(), "the export folder holds too many files; the rest waits");
+                    }
+                    intake::Event::Scanned(listing.files)
+                }
+                Err(_) => intake::Event::FolderLost,
+            };
+            if sender.send(Message::Core(Box::new(Event::Intake(event)))).is_err() {
+                return;
+            }
+            if clock.now() >= look_at {
+                look_at = clock.now().after(SENSORS_EVERY);
+                for event in sensors.look(reachable) {
+                    let health: health::Event = event;
+                    if sender.send(Message::Core(Box::new(Event::Health(health)))).is_err() {
+                        return;
+                    }
+                }
+            }
+            let _timeout = pause.recv_timeout(poll);
+        }
+    })
+}
+
+/// Starts the thread that reads files.
+pub(super) fn start_reader(
+    mut reader: Reader,
+    clock: Clock,
+    sender: SyncSender<Message>,
+) -> Result<SyncSender<PathBuf>, Failure> {
+    let (reads, paths) = sync_channel::<PathBuf>(64);
+    spawn("read", move || {
+        for path in paths {
+            let result = reader.read(&path, clock.wall());
+            let event = Event::Intake(intake::Event::Read { path, result });
+            if sender.send(Message::Core(Box::new(event))).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(reads)
+}
+
+/// Starts the thread that runs the pipeline.
+pub(super) fn start_judge(
+    mut judge: Judge,
+    clock: Clock,
+    sender: SyncSender<Message>,
+) -> Result<SyncSender<Box<intake::Ready>>, Failure> {
+    let (judging, series) = sync_channel::<Box<intake::Ready>>(4);
+    spawn("judge", move || {
+        for ready in series {
+            let judgement = judge.judge(ready, &clock);
+            if sender.send(Message::Core(Box::new(Event::Judged(Box::new(judgement))))).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(judging)
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    let started = thread::Builder::new().name(name.to_owned()).spawn(work);
+    started.map(drop).map_err(|error| {
+        Failure::new(format!("the thread `{name}` did not start: {error}"), "free memory, then start again")
+    })
+}
