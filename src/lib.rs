@@ -14,5 +14,11 @@ pub mod refusal;
 /// How the box failed.
 pub mod fault;
 
+/// Bytes to CT images, and back.
+pub mod dicom;
+
+/// Slices in order, one geometry; which series are triaged.
+pub mod series;
+
 /// Voxels, index order z, y, x.
 pub mod volume;
