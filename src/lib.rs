@@ -14,8 +14,16 @@ pub mod refusal;
 /// How the box failed.
 pub mod fault;
 
+<<<<<<< HEAD
 /// What must survive a power cut.
 pub mod store;
+=======
+/// Bytes to CT images, and back.
+pub mod dicom;
+
+/// Slices in order, one geometry; which series are triaged.
+pub mod series;
+>>>>>>> dicom
 
 /// Voxels, index order z, y, x.
 pub mod volume;

@@ -1,0 +1,270 @@
+//! One CT instance: what it says, where its frames lie, and its Hounsfield units frame by frame.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use sha2::{Digest, Sha256};
+
+use crate::dicom::ReadLimits;
+use crate::dicom::attributes::Attributes;
+use crate::dicom::codec::{Packing, decode};
+use crate::dicom::element::{PIXEL_DATA, Value};
+use crate::dicom::file::{DicomFile, walk};
+use crate::dicom::frame::{FrameAttributes, FrameGeometry};
+use crate::dicom::header::{Header, ImageFacts, header, modality, series_key, type_values};
+use crate::dicom::pixels::{PixelFormat, to_hu};
+use crate::ids::SeriesKey;
+use crate::refusal::Refusal;
+
+/// CT Image, Enhanced CT Image and Legacy Converted Enhanced CT Image Storage. Source: PS3.4 B.5.
+const CT_CLASSES: [&str; 3] = [
+    "1.2.840.10008.5.1.4.1.1.2",
+    "1.2.840.10008.5.1.4.1.1.2.1",
+    "1.2.840.10008.5.1.4.1.1.2.2",
+];
+
+/// A CT instance whose structure, format and geometry have been checked; its pixels are decoded on demand.
+pub struct Instance<'a> {
+    file: DicomFile<'a>,
+    header: Header,
+    format: PixelFormat,
+    packing: Packing,
+    /// For each frame the ranges of its bytes, in order.
+    frames: Vec<Vec<Range<usize>>>,
+}
+
+/// Reads `bytes`, a file of any name, as a CT instance.
+///
+/// Pixels are not decoded yet, but they are all there. Memory: a small multiple of the header; the pixels stay in `bytes`
+/// (in a buffer of their own when the data set is deflated).
+/// Errors: [`Refusal::NotDicom`], [`Refusal::Truncated`], [`Refusal::Malformed`], [`Refusal::TooLarge`],
+/// [`Refusal::MissingElement`], [`Refusal::NotCt`], [`Refusal::NoImage`], [`Refusal::PixelFormat`],
+/// [`Refusal::PixelData`], [`Refusal::TransferSyntax`].
+pub fn read<'a>(bytes: &'a [u8], limits: &ReadLimits) -> Result<Instance<'a>, Refusal> {
+    let file = walk(bytes, limits)?;
+    let attributes = file.attributes();
+    refuse_other_objects(&attributes, file.damage.as_ref())?;
+    series_key(&attributes)?;
+    let packing = Packing::of(&file.transfer_syntax)?;
+    let format = PixelFormat::parse(&attributes, limits)?;
+    let frames = frame_ranges(&attributes, &format, packing)?;
+    let header = describe(&file, &format, &frames)?;
+    Ok(Instance {
+        file,
+        header,
+        format,
+        packing,
+        frames,
+    })
+}
+
+/// The series that `bytes` belong to, as far as they can be understood: lets a damaged or refused file be held against
+/// its series. `None` when they do not say.
+pub fn series_of(bytes: &[u8], limits: &ReadLimits) -> Option<SeriesKey> {
+    let file = walk(bytes, limits).ok()?;
+    series_key(&file.attributes()).ok()
+}
+
+impl Instance<'_> {
+    /// What the instance says about itself.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Number of frames, at least one.
+    pub fn frame_count(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// The place of frame `index` (from 0) in the patient.
+    ///
+    /// Errors: [`Refusal::MissingElement`], [`Refusal::Malformed`]; [`Refusal::NoImage`] past the last frame.
+    pub fn frame_geometry(&self, index: usize) -> Result<FrameGeometry, Refusal> {
+        if index >= self.frames.len() {
+            return Err(Refusal::NoImage);
+        }
+        let attributes = FrameAttributes::of(self.file.attributes(), index);
+        attributes.geometry(self.format.rows, self.format.columns)
+    }
+
+    /// Fills `hu` with the Hounsfield units of frame `index` (from 0), in index order `y, x`.
+    ///
+    /// Rescaled by slope and intercept, clamped to -1024 to 3071; pixel padding is air. The buffer is reused.
+    /// Errors: [`Refusal::PixelData`], [`Refusal::PixelFormat`]; [`Refusal::NoImage`] past the last frame.
+    pub fn frame_hu(&self, index: usize, hu: &mut Vec<i16>) -> Result<(), Refusal> {
+        let rescale = FrameAttributes::of(self.file.attributes(), index).rescale()?;
+        let mut stored = Vec::with_capacity(self.format.pixels());
+        self.frame_stored(index, &mut stored)?;
+        to_hu(&stored, rescale, self.format.padding, hu)
+    }
+
+    /// Fills `stored` with the stored values of frame `index`, before rescale, in index order `y, x`.
+    ///
+    /// Errors: [`Refusal::PixelData`]; [`Refusal::NoImage`] past the last frame.
+    pub fn frame_stored(&self, index: usize, stored: &mut Vec<i32>) -> Result<(), Refusal> {
+        let ranges = self.frames.get(index).ok_or(Refusal::NoImage)?;
+        let bytes = joined(self.file.attributes().bytes, ranges);
+        decode(self.packing, &bytes, &self.format, stored)
+    }
+}
+
+/// The bytes of `ranges` one behind the other; copied only when there are several.
+fn joined<'a>(bytes: &'a [u8], ranges: &[Range<usize>]) -> Cow<'a, [u8]> {
+    let part = |range: &Range<usize>| bytes.get(range.clone()).unwrap_or(&[]);
+    match ranges {
+        [only] => Cow::Borrowed(part(only)),
+        several => Cow::Owned(several.iter().flat_map(part).copied().collect()),
+    }
+}
+
+/// Refuses what is no CT image, by the most telling reason; then what is damaged.
+fn refuse_other_objects(
+    attributes: &Attributes<'_>,
+    damage: Option<&Refusal>,
+) -> Result<(), Refusal> {
+    let is_ct_class = attributes
+        .ascii(0x0008_0016)
+        .is_some_and(|class| CT_CLASSES.contains(&class));
+    let modality = modality(attributes);
+    let has_pixels = match attributes.set.get(PIXEL_DATA) {
+        Some(Value::Fragments(fragments)) => fragments.len() > 1,
+        Some(_) => attributes.raw(PIXEL_DATA).is_some(),
+        None => false,
+    };
+    match (modality.as_deref(), damage) {
+        (Some("CT"), _) => {}
+        (Some(other), _) => {
+            return Err(Refusal::NotCt {
+                modality: other.to_owned(),
+            });
+        }
+        (None, _) if is_ct_class => {}
+        (None, Some(damage)) => return Err(damage.clone()),
+        (None, None) if !has_pixels => return Err(Refusal::NoImage),
+        (None, None) => {
+            return Err(Refusal::NotCt {
+                modality: "unknown".to_owned(),
+            });
+        }
+    }
+    match damage {
+        Some(damage) => Err(damage.clone()),
+        None if has_pixels => Ok(()),
+        // A CT image without pixels is a file that has not arrived whole, and must not pass for "nothing to do".
+        None if is_ct_class => Err(Refusal::Truncated {
+            what: "a CT image without Pixel Data".to_owned(),
+        }),
+        None => Err(Refusal::NoImage),
+    }
+}
+
+/// The byte ranges of every frame, all within the file.
+fn frame_ranges(
+    attributes: &Attributes<'_>,
+    format: &PixelFormat,
+    packing: Packing,
+) -> Result<Vec<Vec<Range<usize>>>, Refusal> {
+    let mismatch = |what: &str| Refusal::PixelData {
+        what: what.to_owned(),
+    };
+    match (packing, attributes.set.get(PIXEL_DATA)) {
+        (Packing::Native { .. }, Some(Value::Bytes(range))) => native_frames(range, format),
+        (Packing::Native { .. }, _) => Err(mismatch("packed pixels under an unpacked syntax")),
+        (_, Some(Value::Fragments(fragments))) => {
+            encapsulated_frames(attributes.bytes, fragments, format.frames)
+                .ok_or_else(|| mismatch("the fragments cannot be told apart by frame"))
+        }
+        _ => Err(mismatch("unpacked pixels under a packed syntax")),
+    }
+}
+
+fn native_frames(
+    range: &Range<usize>,
+    format: &PixelFormat,
+) -> Result<Vec<Vec<Range<usize>>>, Refusal> {
+    let frame_bytes = format.pixels() * format.bytes_allocated;
+    let needed = frame_bytes.saturating_mul(format.frames);
+    if range.len() < needed {
+        return Err(Refusal::Truncated {
+            what: format!("{} bytes of pixels, {needed} are needed", range.len()),
+        });
+    }
+    let starts = (0..format.frames).map(|index| range.start + index * frame_bytes);
+    Ok(starts
+        .map(|start| std::iter::once(start..start + frame_bytes).collect())
+        .collect())
+}
+
+/// Source: PS3.5 A.4: one frame takes all fragments; several take one each, or as the Basic Offset Table says.
+fn encapsulated_frames(
+    bytes: &[u8],
+    fragments: &[Range<usize>],
+    frames: usize,
+) -> Option<Vec<Vec<Range<usize>>>> {
+    let (table, fragments) = fragments.split_first()?;
+    if frames == 1 {
+        return Some(vec![fragments.to_vec()]);
+    }
+    if fragments.len() == frames {
+        return Some(fragments.iter().map(|one| vec![one.clone()]).collect());
+    }
+    let first = fragments.first()?.start;
+    let (offsets, _) = bytes.get(table.clone())?.as_chunks::<4>();
+    let starts: Vec<usize> = offsets
+        .iter()
+        .map(|raw| usize::try_from(u32::from_le_bytes(*raw)).ok())
+        .collect::<Option<_>>()?;
+    if starts.len() != frames || !starts.is_sorted() {
+        return None;
+    }
+    let mut split = Vec::with_capacity(frames);
+    for (index, start) in starts.iter().enumerate() {
+        let end = starts.get(index + 1).copied().unwrap_or(usize::MAX);
+        let within = |one: &&Range<usize>| (*start..end).contains(&(one.start - first));
+        let own: Vec<_> = fragments.iter().filter(within).cloned().collect();
+        if own.is_empty() {
+            return None;
+        }
+        split.push(own);
+    }
+    Some(split)
+}
+
+/// The header, with every frame's geometry and rescale checked on the way.
+fn describe(
+    file: &DicomFile<'_>,
+    format: &PixelFormat,
+    frames: &[Vec<Range<usize>>],
+) -> Result<Header, Refusal> {
+    let attributes = file.attributes();
+    let mut digest = Sha256::new();
+    for (index, ranges) in frames.iter().enumerate() {
+        let frame = FrameAttributes::of(attributes, index);
+        let place = frame.geometry(format.rows, format.columns)?;
+        frame.rescale()?;
+        let spacing = [place.row_spacing, place.column_spacing];
+        for number in place
+            .position
+            .iter()
+            .chain(&place.orientation)
+            .chain(&spacing)
+        {
+            digest.update(number.to_le_bytes());
+        }
+        for range in ranges {
+            digest.update(attributes.bytes.get(range.clone()).unwrap_or(&[]));
+        }
+    }
+    let first = FrameAttributes::of(attributes, 0);
+    let place = first.geometry(format.rows, format.columns)?;
+    let facts = ImageFacts {
+        rows: format.rows,
+        columns: format.columns,
+        pixel_spacing: [place.row_spacing, place.column_spacing],
+        slice_thickness: first.slice_thickness(),
+        image_type: type_values(first.image_type()),
+        transfer_syntax: file.transfer_syntax.clone(),
+        content_digest: digest.finalize().into(),
+    };
+    header(&attributes, facts)
+}
