@@ -16,3 +16,6 @@ pub mod fault;
 
 /// Voxels, index order z, y, x.
 pub mod volume;
+
+/// A synthetic chest CT with known truth.
+pub mod phantom;
