@@ -139,6 +139,17 @@ impl Parcel {
         WallTime::from_unix_millis(self.created_ms)
     }
 
+    /// The parcel as it is sent long after it was made: findings and outcomes say `late: true`.
+    pub fn sent_late(self) -> Result<Parcel, WireError> {
+        match self.kind {
+            Kind::Finding | Kind::Outcome => Ok(Parcel {
+                payload: super::mark_late(&self.payload)?,
+                ..self
+            }),
+            Kind::Preview | Kind::Superseded | Kind::Receipt => Ok(self),
+        }
+    }
+
     /// The parcel as the store keeps it.
     pub fn to_row(&self) -> Result<QueuedRow, WireError> {
         let head = serde_json::to_vec(self).map_err(|_| WireError::Malformed { what: "parcel" })?;

@@ -1,0 +1,430 @@
+//! The store: what it keeps, whom it refuses, and a power cut, a torn write or a full disk at every operation.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers outside #[test] functions"
+)]
+
+use scanward::ids::{FindingId, Pseudonym, SeriesKey, Uid};
+use scanward::store::{
+    FindingRecord, Limits, QueuedRow, SeriesRecord, SeriesState, StorageBackend, Store, StoreError,
+};
+use scanward::units::WallTime;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+#[test]
+fn a_second_scanward_on_the_same_state_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.redb");
+    let first = Store::open(&path).unwrap();
+    let second = Store::open(&path);
+    assert!(matches!(second, Err(StoreError::InUse)), "{second:?}");
+    drop(first);
+    Store::open(&path).unwrap();
+}
+
+#[test]
+fn boots_are_counted_and_the_secret_key_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.redb");
+    for boot in 1..=3 {
+        let mut store = Store::open(&path).unwrap();
+        assert_eq!(store.count_boot().unwrap(), boot);
+        let fresh = [u8::try_from(boot).unwrap(); 32];
+        assert_eq!(store.secret_key(fresh).unwrap(), [1; 32]);
+    }
+}
+
+#[test]
+fn a_closed_series_and_its_messages_are_read_back_after_a_restart() {
+    let disk = SweepDisk::default();
+    let mut store = disk.open().unwrap();
+    store.open_series(&open("1.2.3")).unwrap();
+    assert_eq!(store.series_open().unwrap(), [open("1.2.3")]);
+    store
+        .close_series(&closed("1.2.3"), Some(&finding()), &rows())
+        .unwrap();
+    drop(store);
+    let mut store = disk.open().unwrap();
+    assert_eq!(store.series(&key("1.2.3")).unwrap(), Some(closed("1.2.3")));
+    assert_eq!(store.series_open().unwrap(), []);
+    assert_eq!(store.finding(&finding().id).unwrap(), Some(finding()));
+    let heads: Vec<String> = store
+        .queued_heads()
+        .unwrap()
+        .into_iter()
+        .map(|row| row.key)
+        .collect();
+    assert_eq!(heads, ["a/finding", "a/outcome"]);
+    assert_eq!(store.queued("a/finding").unwrap(), Some(rows()[0].clone()));
+}
+
+#[test]
+fn old_and_surplus_closed_series_are_forgotten_and_open_ones_never() {
+    let mut store = SweepDisk::default().open().unwrap();
+    store.open_series(&open("9.9")).unwrap();
+    for number in 0..5_i64 {
+        let record = closed_at(&format!("1.{number}"), number * 1000);
+        store.close_series(&record, None, &[]).unwrap();
+    }
+    let limits = Limits {
+        records_max: 3,
+        age_max: Duration::from_secs(10),
+    };
+    let now = |seconds: i64| WallTime::from_unix_millis(seconds * 1000);
+    assert_eq!(store.prune(&limits, now(5)).unwrap(), 2);
+    assert_eq!(store.series(&key("1.1")).unwrap(), None);
+    assert!(store.series(&key("1.2")).unwrap().is_some());
+    assert_eq!(store.prune(&limits, now(13)).unwrap(), 1);
+    assert_eq!(store.prune(&limits, now(1_000)).unwrap(), 2);
+    assert_eq!(store.series_open().unwrap(), [open("9.9")]);
+}
+
+#[test]
+fn a_power_cut_at_any_operation_leaves_a_series_open_or_closed_with_its_messages() {
+    for torn in [false, true] {
+        sweep(
+            |store| store.open_series(&open("1.2.3")),
+            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows()),
+            torn,
+        );
+    }
+}
+
+#[test]
+fn a_power_cut_at_any_operation_leaves_a_message_queued_or_forgotten() {
+    for torn in [false, true] {
+        sweep(
+            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows()),
+            |store| store.forget_queued("a/finding"),
+            torn,
+        );
+    }
+}
+
+#[test]
+fn a_power_cut_while_the_state_is_first_made_leaves_a_folder_that_opens() {
+    for cut in 0..STEPS_MAX {
+        let disk = SweepDisk::default();
+        disk.cut_power_at(cut, true);
+        let finished = disk.open().is_ok();
+        let disk = disk.after_reboot();
+        assert_eq!(
+            disk.open().unwrap().series_open().unwrap(),
+            [],
+            "cut at {cut}"
+        );
+        if finished {
+            return;
+        }
+    }
+    panic!("the state was never made in {STEPS_MAX} steps");
+}
+
+#[test]
+fn a_full_disk_at_any_operation_loses_nothing_and_the_same_call_succeeds_later() {
+    for full in 0..STEPS_MAX {
+        let disk = SweepDisk::default();
+        let mut store = disk.open().unwrap();
+        store.open_series(&open("1.2.3")).unwrap();
+        disk.fill_at(full);
+        let result = store.close_series(&closed("1.2.3"), Some(&finding()), &rows());
+        let untouched = disk.free();
+        match result {
+            Ok(()) if untouched => return,
+            Ok(()) => panic!("closed on a full disk at operation {full}"),
+            Err(error) => assert!(error.may_pass(), "{error}"),
+        }
+        let found = state(&mut store);
+        assert!(
+            found == (true, 0) || found == (false, 2),
+            "{found:?} at operation {full}"
+        );
+        store
+            .close_series(&closed("1.2.3"), Some(&finding()), &rows())
+            .unwrap();
+        assert_eq!(state(&mut store), (false, 2), "full at operation {full}");
+    }
+    panic!("the series was never closed in {STEPS_MAX} steps");
+}
+
+#[test]
+fn a_state_of_a_newer_scanward_is_refused() {
+    let disk = SweepDisk::default();
+    let database = redb::Builder::new()
+        .create_with_backend(disk.backend())
+        .unwrap();
+    let transaction = database.begin_write().unwrap();
+    let meta: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("meta");
+    transaction
+        .open_table(meta)
+        .unwrap()
+        .insert("schema", b"2".as_slice())
+        .unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let found = disk.open();
+    assert!(
+        matches!(found, Err(StoreError::Newer { found: 2, known: 1 })),
+        "{found:?}"
+    );
+}
+
+// Helpers.
+
+/// More operations than any of the swept calls makes.
+const STEPS_MAX: usize = 400;
+
+/// Cuts `act` at each operation after `before`; what is found after the reboot is the state before or after it.
+fn sweep(
+    before: impl Fn(&mut Store) -> Result<(), StoreError>,
+    act: impl Fn(&mut Store) -> Result<(), StoreError>,
+    torn: bool,
+) {
+    let prepared = || {
+        let disk = SweepDisk::default();
+        let mut store = disk.open().unwrap();
+        before(&mut store).unwrap();
+        (disk, store)
+    };
+    let (_, mut store) = prepared();
+    let old = state(&mut store);
+    act(&mut store).unwrap();
+    let new = state(&mut store);
+    for cut in 0..STEPS_MAX {
+        let (disk, mut store) = prepared();
+        disk.cut_power_at(cut, torn);
+        let finished = act(&mut store).is_ok();
+        let reached = disk.has_power();
+        let rebooted = disk.after_reboot();
+        let found = state(&mut rebooted.open().unwrap());
+        assert!(
+            found == old || found == new,
+            "cut at {cut}, torn {torn}: {found:?}"
+        );
+        if finished {
+            assert_eq!(
+                found, new,
+                "reported as done, then lost: cut at {cut}, torn {torn}"
+            );
+        }
+        if reached {
+            return;
+        }
+    }
+    panic!("never finished in {STEPS_MAX} steps");
+}
+
+/// Whether the series is open, and how many messages are queued whole.
+fn state(store: &mut Store) -> (bool, usize) {
+    let is_open = store.series(&key("1.2.3")).unwrap().unwrap().is_open();
+    let heads = store.queued_heads().unwrap();
+    for head in &heads {
+        let whole = store.queued(&head.key).unwrap().unwrap();
+        assert!(rows().contains(&whole));
+    }
+    assert_eq!(is_open, store.finding(&finding().id).unwrap().is_none());
+    (is_open, heads.len())
+}
+
+fn key(uid: &str) -> SeriesKey {
+    SeriesKey(Uid::parse(uid).unwrap())
+}
+
+fn open(uid: &str) -> SeriesRecord {
+    let state = SeriesState::Open { supersedes: None };
+    SeriesRecord::new(key(uid), WallTime::from_unix_millis(5), state)
+}
+
+fn closed(uid: &str) -> SeriesRecord {
+    closed_at(uid, 7)
+}
+
+fn closed_at(uid: &str, millis: i64) -> SeriesRecord {
+    let state = SeriesState::Closed {
+        outcome: "triaged".to_owned(),
+        finding_id: finding().id,
+        content_digest: "00".repeat(32),
+        model_digest: None,
+        closed_at: WallTime::from_unix_millis(millis),
+        supersedes: None,
+    };
+    SeriesRecord::new(key(uid), WallTime::from_unix_millis(5), state)
+}
+
+fn finding() -> FindingRecord {
+    let id = FindingId::derive(&key("1.2.3"), "sha256:aa", &[7; 32]);
+    let patient = Pseudonym::from_mac(&[1; 32]);
+    FindingRecord::new(id, key("1.2.3"), patient, WallTime::from_unix_millis(7))
+}
+
+/// Two messages; the first is as large as a preview, so that its write spans many pages.
+fn rows() -> Vec<QueuedRow> {
+    let row = |key: &str, bytes: usize| QueuedRow {
+        key: key.to_owned(),
+        head: b"{}".to_vec(),
+        payload: (0..bytes).map(|place| (place % 251) as u8).collect(),
+    };
+    vec![row("a/finding", 100_000), row("a/outcome", 900)]
+}
+
+/// A disk with two images: what the program sees, and what a power cut leaves. Only a sync brings the second up to
+/// the first. After a cut nothing works any longer.
+#[derive(Clone, Debug, Default)]
+struct SweepDisk {
+    inner: Arc<Mutex<Images>>,
+}
+
+#[derive(Debug, Default)]
+struct Images {
+    live: Vec<u8>,
+    durable: Vec<u8>,
+    unsynced: Vec<(usize, Vec<u8>)>,
+    operations_left: Option<usize>,
+    fault: Fault,
+    torn: bool,
+    struck: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Fault {
+    #[default]
+    None,
+    PowerCut,
+    Full,
+}
+
+impl SweepDisk {
+    fn backend(&self) -> SweepDisk {
+        self.clone()
+    }
+
+    fn open(&self) -> Result<Store, StoreError> {
+        let disk = self.clone();
+        Store::open_on(move || disk.backend())
+    }
+
+    /// The power fails at the `cut`th changing operation from now. `torn`: of the writes not yet synced, every second
+    /// one reaches the disk, and of the last one only half: in no order that the program could rely on.
+    fn cut_power_at(&self, cut: usize, torn: bool) {
+        let mut images = self.inner.lock().unwrap();
+        images.operations_left = Some(cut);
+        images.fault = Fault::PowerCut;
+        images.torn = torn;
+        images.struck = false;
+    }
+
+    fn fill_at(&self, operation: usize) {
+        let mut images = self.inner.lock().unwrap();
+        images.operations_left = Some(operation);
+        images.fault = Fault::Full;
+        images.struck = false;
+    }
+
+    /// Space again; returns whether it never ran out.
+    fn free(&self) -> bool {
+        let mut images = self.inner.lock().unwrap();
+        images.operations_left = None;
+        images.fault = Fault::None;
+        !images.struck
+    }
+
+    fn has_power(&self) -> bool {
+        !self.inner.lock().unwrap().struck
+    }
+
+    fn after_reboot(&self) -> SweepDisk {
+        let images = self.inner.lock().unwrap();
+        let mut left = images.durable.clone();
+        if images.torn {
+            let count = images.unsynced.len();
+            for (place, (offset, bytes)) in images.unsynced.iter().enumerate() {
+                let reached = match place {
+                    last if last + 1 == count => bytes.len() / 2,
+                    even if even % 2 == 0 => bytes.len(),
+                    _ => 0,
+                };
+                overwrite(&mut left, *offset, &bytes[..reached]);
+            }
+        }
+        SweepDisk {
+            inner: Arc::new(Mutex::new(Images {
+                live: left.clone(),
+                durable: left,
+                ..Images::default()
+            })),
+        }
+    }
+}
+
+fn overwrite(image: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
+    if image.len() < offset + bytes.len() {
+        image.resize(offset + bytes.len(), 0);
+    }
+    image[offset..offset + bytes.len()].copy_from_slice(bytes);
+}
+
+impl Images {
+    /// Counts a changing operation; fails from the chosen one on.
+    fn step(&mut self) -> io::Result<()> {
+        match &mut self.operations_left {
+            None => return Ok(()),
+            Some(0) => self.struck = true,
+            Some(left) => {
+                *left -= 1;
+                return Ok(());
+            }
+        }
+        match self.fault {
+            Fault::None => Ok(()),
+            Fault::PowerCut => Err(io::Error::other("no power")),
+            Fault::Full => Err(io::Error::from(io::ErrorKind::StorageFull)),
+        }
+    }
+}
+
+impl StorageBackend for SweepDisk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.inner.lock().unwrap().live.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let images = self.inner.lock().unwrap();
+        let start = usize::try_from(offset).unwrap();
+        let found = images.live.get(start..start + out.len());
+        out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut images = self.inner.lock().unwrap();
+        images.step()?;
+        let len = usize::try_from(len).unwrap();
+        images.live.resize(len, 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut images = self.inner.lock().unwrap();
+        images.step()?;
+        images.durable = images.live.clone();
+        images.unsynced.clear();
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut images = self.inner.lock().unwrap();
+        let offset = usize::try_from(offset).unwrap();
+        let result = images.step();
+        // The write that the cut struck may have reached the disk in part.
+        if result.is_ok() || images.fault == Fault::PowerCut && images.operations_left == Some(0) {
+            images.unsynced.push((offset, data.to_vec()));
+        }
+        result?;
+        overwrite(&mut images.live, offset, data);
+        Ok(())
+    }
+}
