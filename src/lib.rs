@@ -14,16 +14,11 @@ pub mod refusal;
 /// How the box failed.
 pub mod fault;
 
-<<<<<<< HEAD
 /// What must survive a power cut.
 pub mod store;
-=======
+
 /// Bytes to CT images, and back.
 pub mod dicom;
-
-/// Slices in order, one geometry; which series are triaged.
-pub mod series;
->>>>>>> dicom
 
 /// Voxels, index order z, y, x.
 pub mod volume;
@@ -33,6 +28,9 @@ pub mod outcome;
 
 /// Every message in or out, versioned.
 pub mod wire;
+
+/// A synthetic chest CT with known truth.
+pub mod phantom;
 
 /// Machine: keep, send, resend, acknowledge.
 pub mod outbox;

@@ -67,6 +67,7 @@ pub struct Header {
 }
 
 /// The parts of a [`Header`] that are known before the pixels have been looked at.
+#[derive(Default)]
 pub(super) struct ImageFacts {
     pub(super) rows: usize,
     pub(super) columns: usize,
@@ -116,7 +117,7 @@ pub(super) fn header(attributes: &Attributes<'_>, facts: ImageFacts) -> Result<H
         frame_of_reference: uid(0x0020_0052),
         sop_class: uid(0x0008_0016),
         transfer_syntax: facts.transfer_syntax,
-        modality: "CT".to_owned(),
+        modality: modality(attributes).unwrap_or_else(|| "unknown".to_owned()),
         image_type: facts.image_type,
         rows: facts.rows,
         columns: facts.columns,

@@ -13,7 +13,6 @@ use crate::dicom::file::{DicomFile, walk};
 use crate::dicom::frame::{FrameAttributes, FrameGeometry};
 use crate::dicom::header::{Header, ImageFacts, header, modality, series_key, type_values};
 use crate::dicom::pixels::{PixelFormat, to_hu};
-use crate::ids::SeriesKey;
 use crate::refusal::Refusal;
 
 /// CT Image, Enhanced CT Image and Legacy Converted Enhanced CT Image Storage. Source: PS3.4 B.5.
@@ -58,11 +57,19 @@ pub fn read<'a>(bytes: &'a [u8], limits: &ReadLimits) -> Result<Instance<'a>, Re
     })
 }
 
-/// The series that `bytes` belong to, as far as they can be understood: lets a damaged or refused file be held against
-/// its series. `None` when they do not say.
-pub fn series_of(bytes: &[u8], limits: &ReadLimits) -> Option<SeriesKey> {
+/// What `bytes` say of their patient, study and series, whether or not they hold a CT image that can be read: lets a
+/// refused or damaged file be held against its series. `None` when they do not name a series.
+pub fn read_header(bytes: &[u8], limits: &ReadLimits) -> Option<Header> {
     let file = walk(bytes, limits).ok()?;
-    series_key(&file.attributes()).ok()
+    let transfer_syntax = file.transfer_syntax.clone();
+    header(
+        &file.attributes(),
+        ImageFacts {
+            transfer_syntax,
+            ..ImageFacts::default()
+        },
+    )
+    .ok()
 }
 
 impl Instance<'_> {

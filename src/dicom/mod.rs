@@ -21,7 +21,7 @@ mod writer;
 
 pub use frame::FrameGeometry;
 pub use header::{Header, Patient};
-pub use instance::{Instance, read, series_of};
+pub use instance::{Instance, read, read_header};
 pub use writer::{CtImage, write_ct};
 
 /// What a file may ask of us.

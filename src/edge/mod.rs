@@ -1,4 +1,4 @@
-//! The world: network, clocks, threads. The only room that names them.
+//! The world: files, clock, network, threads. The only room that names them; it decides nothing.
 
 /// The MQTT 5 link to the ward's broker.
 pub mod mqtt;

@@ -116,7 +116,10 @@ impl Store {
     /// Every series of the ledger, by key.
     pub fn series_all(&mut self) -> Result<Vec<SeriesRecord>, StoreError> {
         let doing = "reading the ledger";
-        self.rows(doing, LEDGER)?.iter().map(|(_, bytes)| parse(doing, bytes)).collect()
+        self.rows(doing, LEDGER)?
+            .iter()
+            .map(|(_, bytes)| parse(doing, bytes))
+            .collect()
     }
 
     /// Writes that a series was seen, or is open again.

@@ -2,9 +2,9 @@
 
 use crate::ids::{FindingId, ModelDigest, Pseudonym, SeriesKey};
 use crate::units::WallTime;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::path::Path;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The version of the records' shape written today.
 pub(super) const RECORD_VERSION: u16 = 1;
@@ -64,7 +64,12 @@ impl PathDigest {
     /// The first eight bytes of the SHA-256 of `path`.
     pub fn of(path: &Path) -> PathDigest {
         let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
-        PathDigest(digest.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+        PathDigest(
+            digest
+                .iter()
+                .take(8)
+                .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+        )
     }
 }
 

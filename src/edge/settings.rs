@@ -1,0 +1,96 @@
+//! From `scanward.toml` and the files it names to what the rooms are given.
+
+use super::failure::Failure;
+use super::mqtt::{self, Credentials, Tls};
+use crate::config::{Config, PublishSettings};
+use crate::ids::Redacted;
+use crate::intake::IntakeLimits;
+use crate::outbox;
+use crate::wire::{OfflinePayload, Profile, Root, Sender, Topic};
+use std::fs;
+use std::path::Path;
+
+/// The largest file of settings, certificate or password.
+const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The settings in `file`.
+pub fn read(file: &Path) -> Result<Config, Failure> {
+    let text = String::from_utf8(small_file(file, "the settings")?)
+        .map_err(|_| Failure::new(format!("{} is not UTF-8 text", file.display()), "save it as UTF-8"))?;
+    Config::parse(&text).map_err(|error| {
+        let place = if error.line > 0 { format!(":{}", error.line) } else { String::new() };
+        let what = format!("{}{place}: {}", file.display(), error.what);
+        Failure::new(what, "correct the line; systemd/scanward.toml.example explains every key")
+    })
+}
+
+/// A small file, whole.
+fn small_file(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+    let trouble = |error: String| {
+        let text = format!("{what} in {} cannot be read: {error}", file.display());
+        Failure::new(text, "check that the file exists and that scanward's user may read it")
+    };
+    let facts = fs::metadata(file).map_err(|error| trouble(error.to_string()))?;
+    if facts.len() > SMALL_FILE_BYTES_MAX {
+        return Err(trouble(format!("{} bytes are too many", facts.len())));
+    }
+    fs::read(file).map_err(|error| trouble(error.to_string()))
+}
+
+/// Bounds and waits of the intake.
+pub(super) fn intake_limits(config: &Config) -> IntakeLimits {
+    IntakeLimits { quiet: config.intake.quiet, overdue: config.intake.overdue, ..IntakeLimits::default() }
+}
+
+/// Bounds of the outbox.
+pub(super) fn outbox_limits(config: &Config) -> outbox::Limits {
+    outbox::Limits { late_after: config.publish.late_after, ..outbox::Limits::default() }
+}
+
+/// Who sends, and what the settings let out.
+pub(super) fn sender(config: &Config) -> Sender {
+    Sender {
+        root: Root::new(config.site.clone(), config.device.clone()),
+        profile: Profile {
+            intended_use: config.publish.intended_use,
+            identity: config.publish.identity,
+            expiry_s: u32::try_from(config.publish.expiry.as_secs()).unwrap_or(u32::MAX),
+        },
+    }
+}
+
+/// How to reach the broker, its files read.
+pub(super) fn link(config: &Config, will: &OfflinePayload) -> Result<mqtt::Settings, Failure> {
+    let publish = &config.publish;
+    let root = Root::new(config.site.clone(), config.device.clone());
+    let plain = mqtt::Settings::new(&publish.broker.host, publish.broker.port, &root.client_id());
+    let settings = mqtt::Settings {
+        tls: if publish.broker.tls { Some(tls(publish)?) } else { None },
+        credentials: credentials(publish)?,
+        health_topic: root.topic(&Topic::Health),
+        will: will.to_bytes().unwrap_or_default(),
+        ..plain
+    };
+    Ok(settings)
+}
+
+fn tls(publish: &PublishSettings) -> Result<Tls, Failure> {
+    let read = |file: &Option<std::path::PathBuf>, what| {
+        file.as_ref().map(|file| small_file(file, what)).transpose()
+    };
+    let certificate = read(&publish.client_cert_file, "the client certificate")?;
+    let key = read(&publish.client_key_file, "the client key")?;
+    Ok(Tls { ca: read(&publish.ca_file, "the authority's certificate")?, client: certificate.zip(key) })
+}
+
+fn credentials(publish: &PublishSettings) -> Result<Option<Credentials>, Failure> {
+    let Some(username) = publish.username.clone() else { return Ok(None) };
+    let mut password = match &publish.password_file {
+        Some(file) => small_file(file, "the broker's password")?,
+        None => Vec::new(),
+    };
+    while password.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+        password.pop();
+    }
+    Ok(Some(Credentials { username, password: Redacted::new(password) }))
+}

@@ -1,0 +1,151 @@
+//! Putting the service together: state, model, threads, link.
+
+use super::clock::{Clock, dice};
+use super::failure::Failure;
+use super::judge::Judge;
+use super::mqtt::Link;
+use super::reader::Reader;
+use super::service::{INBOX_MAX, Message, Service, start_judge, start_reader, start_scanner};
+use super::{model_folder, settings};
+use crate::config::Config;
+use crate::daemon::{Daemon, Event, Settings};
+use crate::dicom::ReadLimits;
+use crate::health::{self, Health};
+use crate::ids::Redacted;
+use crate::intake::{ClosedSeries, Intake};
+use crate::outbox::{self, Ticket};
+use crate::outcome::ModelFacts;
+use crate::store::{SeriesRecord, SeriesState, Store, StoreError};
+use crate::wire::Parcel;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use tracing::warn;
+
+/// The database's file in the state folder.
+const STATE_FILE: &str = "scanward.redb";
+
+impl Service {
+    /// A service ready to [`Service::run`], its threads started.
+    ///
+    /// Errors: the state folder is used by another scanward, cannot be written, or is damaged; the model is not there or
+    /// does not pass its check; a certificate or password file cannot be read.
+    pub fn start(config: Config, config_file: Option<PathBuf>) -> Result<Service, Failure> {
+        let clock = Clock::start();
+        let mut store = open_store(&config.state_folder)?;
+        let boot = store.count_boot().map_err(store_failure)?;
+        let secret = store.secret_key(fresh_secret()?).map_err(store_failure)?;
+        let judge = Judge::new(model_folder::load(&config.model_folder)?, &config.series, config.publish.preview, sender_profile(&config))?;
+        let model = judge.model().clone();
+
+        let ledger = ledger(&mut store)?;
+        let intake = Intake::new(settings::intake_limits(&config), ledger);
+        let health_limits = health::Limits { interval: config.service.health_every, ..health::Limits::default() };
+        let health = Health::new(health_limits, boot, env!("CARGO_PKG_VERSION"), clock.wall());
+        let core = Settings {
+            sender: settings::sender(&config),
+            model: model.digest.as_str().to_owned(),
+            outbox: settings::outbox_limits(&config),
+        };
+        let mut daemon = Daemon::new(core, intake, health);
+        recall(&mut daemon, &mut store, &clock, model)?;
+
+        let (sender, inbox) = sync_channel(INBOX_MAX);
+        let limits = read_limits(&config);
+        let reader = Reader::new(limits, judge.spacing_mm(), Redacted::new(secret));
+        let reads = start_reader(reader, clock, sender.clone())?;
+        let judging = start_judge(judge, clock, sender.clone())?;
+        let link = start_link(&config, &daemon, sender.clone())?;
+        start_scanner(&config, clock, sender.clone())?;
+        Ok(Service { config, config_file, daemon, store, clock, link, inbox, sender, reads, judging })
+    }
+}
+
+fn sender_profile(config: &Config) -> crate::wire::IntendedUse {
+    config.publish.intended_use
+}
+
+/// What a file may ask of us, under the settings.
+pub(super) fn read_limits(config: &Config) -> ReadLimits {
+    let bytes = usize::try_from(config.intake.file_bytes_max).unwrap_or(usize::MAX);
+    ReadLimits { file_bytes_max: bytes, ..ReadLimits::default() }
+}
+
+fn open_store(folder: &Path) -> Result<Store, Failure> {
+    fs::create_dir_all(folder).map_err(|error| {
+        let what = format!("the state folder {} cannot be made: {error}", folder.display());
+        Failure::new(what, "check [state] folder and the rights of its parent")
+    })?;
+    Store::open(&folder.join(STATE_FILE)).map_err(|error| {
+        let what = format!("the state in {} cannot be used: {error}", folder.display());
+        Failure::new(what, error.advice())
+    })
+}
+
+fn store_failure(error: StoreError) -> Failure {
+    Failure::new(format!("the state store failed: {error}"), error.advice())
+}
+
+/// Random bytes for the pseudonyms' key of a new box.
+fn fresh_secret() -> Result<[u8; 32], Failure> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| {
+        let what = format!("the system gives no random bytes: {error}");
+        Failure::new(what, "start scanward after the system's random source is up")
+    })?;
+    Ok(secret)
+}
+
+/// The series that the ledger holds as closed.
+fn ledger(store: &mut Store) -> Result<Vec<ClosedSeries>, Failure> {
+    let records = store.series_all().map_err(store_failure)?;
+    Ok(records.into_iter().filter_map(closed).collect())
+}
+
+fn closed(record: SeriesRecord) -> Option<ClosedSeries> {
+    match record.state {
+        SeriesState::Open { .. } => None,
+        SeriesState::Closed { finding_id, content_digest, files, .. } => Some(ClosedSeries {
+            key: record.key,
+            content: from_hex(&content_digest)?,
+            finding: finding_id,
+            files,
+        }),
+    }
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+/// Tells the core of the messages that still wait, and of the model.
+fn recall(daemon: &mut Daemon, store: &mut Store, clock: &Clock, model: ModelFacts) -> Result<(), Failure> {
+    for row in store.queued_heads().map_err(store_failure)? {
+        match Parcel::from_row(row) {
+            Ok(parcel) => {
+                let event = Event::Outbox(outbox::Event::Queued(Ticket::from(&parcel)));
+                daemon.handle(event, clock.at());
+            }
+            Err(error) => warn!(%error, "a queued message is damaged and stays in the store"),
+        }
+    }
+    daemon.handle(Event::Health(health::Event::Model(Some(model))), clock.at());
+    Ok(())
+}
+
+fn start_link(config: &Config, daemon: &Daemon, sender: SyncSender<Message>) -> Result<Link, Failure> {
+    let settings = settings::link(config, &daemon.will())?;
+    let tell = move |notice| {
+        // The core loop has ended: so has the link's purpose.
+        let _ended = sender.send(Message::Mqtt(notice));
+    };
+    Link::start(settings, tell, dice)
+        .map_err(|error| Failure::new(format!("the link to the broker: {error}"), error.advice()))
+}
