@@ -166,6 +166,10 @@ impl<'a> Walker<'a> {
         depth: usize,
     ) -> Result<(), Refusal> {
         self.count()?;
+        // Some writers end a sequence of declared length, even an empty one, with a delimiter as well.
+        if tag == SEQUENCE_END && self.u32()? == 0 {
+            return Ok(());
+        }
         if tag >> 16 == 0xFFFE {
             return Err(self.damaged("a delimiter stands where an element belongs"));
         }
