@@ -166,12 +166,12 @@ impl<'a> Walker<'a> {
         depth: usize,
     ) -> Result<(), Refusal> {
         self.count()?;
-        // Some writers end a sequence of declared length, even an empty one, with a delimiter as well.
-        if tag == SEQUENCE_END && self.u32()? == 0 {
-            return Ok(());
-        }
         if tag >> 16 == 0xFFFE {
-            return Err(self.damaged("a delimiter stands where an element belongs"));
+            // Some writers end a sequence of declared length, even an empty one, with an empty item or a delimiter.
+            return match self.u32()? {
+                0 => Ok(()),
+                _ => Err(self.damaged("an item stands where an element belongs")),
+            };
         }
         let (vr, length) = self.vr_and_length()?;
         let value = if length == UNDEFINED {

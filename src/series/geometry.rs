@@ -70,8 +70,8 @@ pub struct Geometry {
 /// Checks `slices`, in any order, and returns the volume they make.
 ///
 /// Errors, in this order: [`Refusal::TooShort`] without slices, [`Refusal::SeriesTooLarge`], [`Refusal::SizeMixed`],
-/// [`Refusal::SpacingImplausible`], [`Refusal::OrientationMixed`], [`Refusal::GeometryDuplicate`],
-/// [`Refusal::GantryTilt`], [`Refusal::NotAxial`], [`Refusal::GeometryGap`], [`Refusal::SpacingUneven`],
+/// [`Refusal::SpacingImplausible`], [`Refusal::OrientationMixed`], [`Refusal::NotAxial`],
+/// [`Refusal::GeometryDuplicate`], [`Refusal::GantryTilt`], [`Refusal::GeometryGap`], [`Refusal::SpacingUneven`],
 /// [`Refusal::SlicesTooThick`], [`Refusal::TooShort`].
 pub fn gate(slices: &[SliceGeometry], limits: &SeriesLimits) -> Result<Geometry, Refusal> {
     let too_short = |height_mm| Refusal::TooShort {
@@ -88,9 +88,11 @@ pub fn gate(slices: &[SliceGeometry], limits: &SeriesLimits) -> Result<Geometry,
     plausible(first, limits)?;
     one_orientation(slices, first)?;
     let frame = Frame::of(first);
+    // Gantries tilt by up to 30 degrees: what leans further is another plane, not a tilt.
+    frame.axial(35.0)?;
     let stack = Stack::of(slices, &frame)?;
     stack.upright(slices, &frame, limits)?;
-    frame.axial(limits)?;
+    frame.axial(limits.oblique_degrees_max)?;
     let step_mm = stack.step(limits)?;
     let height_mm = step_mm * slices.len() as f64;
     if slices.len() < 2 || height_mm < limits.height_min {
@@ -173,8 +175,8 @@ impl Frame {
         }
     }
 
-    fn axial(&self, limits: &SeriesLimits) -> Result<(), Refusal> {
-        let least = limits.oblique_degrees_max.to_radians().cos();
+    fn axial(&self, degrees_max: f64) -> Result<(), Refusal> {
+        let least = degrees_max.to_radians().cos();
         let ([x, _, _], [_, y, _], [_, _, z]) = (self.along_row, self.along_column, self.normal);
         if x.abs() >= least && y.abs() >= least && z >= least {
             Ok(())
