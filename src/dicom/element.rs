@@ -167,7 +167,11 @@ impl<'a> Walker<'a> {
     ) -> Result<(), Refusal> {
         self.count()?;
         if tag >> 16 == 0xFFFE {
-            return Err(self.damaged("a delimiter stands where an element belongs"));
+            // Some writers end a sequence of declared length, even an empty one, with an empty item or a delimiter.
+            return match self.u32()? {
+                0 => Ok(()),
+                _ => Err(self.damaged("an item stands where an element belongs")),
+            };
         }
         let (vr, length) = self.vr_and_length()?;
         let value = if length == UNDEFINED {

@@ -275,3 +275,68 @@ fn describe(
     };
     header(&attributes, facts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The decoders on instances that are no CT: [`read`] refuses them, so the stages below it are driven.
+    #[test]
+    fn other_modalities_decode_to_the_published_digests() {
+        let Some(folder) = samples() else { return };
+        for (name, digest) in [
+            (
+                "MR_small_bigendian.dcm",
+                "b8d9a6cee6ff2ea9edbe8b476e54b80cfab8c6a15aff4d431b6c38840a20f7df",
+            ),
+            (
+                "MR_small_jpeg_ls_lossless.dcm",
+                "b8d9a6cee6ff2ea9edbe8b476e54b80cfab8c6a15aff4d431b6c38840a20f7df",
+            ),
+            (
+                "MR_small_RLE.dcm",
+                "b8d9a6cee6ff2ea9edbe8b476e54b80cfab8c6a15aff4d431b6c38840a20f7df",
+            ),
+            (
+                "JPEGLSNearLossless_16.dcm",
+                "1d1ea445c998e392aa887448ec75ee5f9e66f7942127f128801f6ff6df2bada8",
+            ),
+            (
+                "image_dfl.dcm",
+                "3ae25f749a71a0f30203397e76a96bee083557a1ff96a0efaa5332ce3a8563a6",
+            ),
+        ] {
+            let bytes = std::fs::read(folder.join(name)).unwrap();
+            let limits = ReadLimits::default();
+            let file = walk(&bytes, &limits).unwrap();
+            let attributes = file.attributes();
+            let format = PixelFormat::parse(&attributes, &limits).unwrap();
+            let packing = Packing::of(&file.transfer_syntax).unwrap();
+            let frames = frame_ranges(&attributes, &format, packing).unwrap();
+            let pixels = joined(attributes.bytes, &frames[0]);
+            let mut stored = Vec::new();
+            decode(packing, &pixels, &format, &mut stored).unwrap();
+            let mut sum = Sha256::new();
+            stored.iter().for_each(|v| sum.update(v.to_le_bytes()));
+            let hex: String = sum.finalize().iter().map(|b| format!("{b:02x}")).collect();
+            assert_eq!(hex, digest, "{name}");
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::print_stderr,
+        reason = "tests find their data by the environment, and say when they skip"
+    )]
+    fn samples() -> Option<std::path::PathBuf> {
+        let root = std::env::var("SCANWARD_DATA")
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data").to_owned());
+        let folder = std::path::Path::new(&root).join("dicom-files");
+        if folder.is_dir() {
+            return Some(folder);
+        }
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "no samples");
+        eprintln!("skipped: {} is missing", folder.display());
+        None
+    }
+}
