@@ -14,8 +14,14 @@ pub mod refusal;
 /// How the box failed.
 pub mod fault;
 
+/// The network's package: manifest and file, checked.
+pub mod model;
+
 /// Voxels, index order z, y, x.
 pub mod volume;
+
+/// Runs the network: a volume in, a label a voxel out. The only room that names the engine.
+pub mod infer;
 
 /// A synthetic chest CT with known truth.
 pub mod phantom;
