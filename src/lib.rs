@@ -17,11 +17,20 @@ pub mod fault;
 /// What must survive a power cut.
 pub mod store;
 
+/// The network's manifest and file.
+pub mod model;
+
 /// Bytes to CT images, and back.
 pub mod dicom;
 
+/// Slices in order, one geometry; which series are triaged.
+pub mod series;
+
 /// Voxels, index order z, y, x.
 pub mod volume;
+
+/// Runs the network on the whole crop.
+pub mod infer;
 
 /// The one ending of a series.
 pub mod outcome;

@@ -43,15 +43,15 @@ pub(super) struct Anatomy {
 ///
 /// An average adult in inspiration with raised arms, drawn from textbook sections, not from one patient.
 const PROFILE: [(f32, f32, f32, f32); 9] = [
-    (0.0, 124.0, 90.0, 0.0),
-    (50.0, 133.0, 95.0, 0.0),
+    (0.0, 126.0, 90.0, 0.0),
+    (50.0, 134.0, 95.0, 0.0),
     (100.0, 137.0, 96.0, 0.0),
-    (150.0, 133.0, 91.0, 1.0),
-    (190.0, 122.0, 82.0, 4.0),
-    (225.0, 104.0, 69.0, 9.0),
-    (255.0, 80.0, 56.0, 14.0),
-    (280.0, 62.0, 46.0, 18.0),
-    (300.0, 54.0, 42.0, 20.0),
+    (150.0, 135.0, 93.0, 1.0),
+    (190.0, 129.0, 87.0, 3.0),
+    (225.0, 117.0, 78.0, 8.0),
+    (255.0, 97.0, 66.0, 14.0),
+    (280.0, 72.0, 52.0, 20.0),
+    (300.0, 56.0, 42.0, 24.0),
 ];
 
 /// The shapes that depend on the height only, at one height.
@@ -171,18 +171,27 @@ impl Level<'_> {
         (self.z - (top - fall).max(14.0)) * 0.72
     }
 
-    /// Distance below the two domes of the apex.
+    /// Distance below the two blunt domes of the apex, which lean outwards on their way down.
     fn below_apex(&self, x: f32, y: f32) -> f32 {
-        let (across, along) = ((x.abs() - 41.0) / 40.0, (y - self.centre - 2.0) / 52.0);
-        let dome = self.anatomy.apex - 42.0 * (across * across + along * along);
-        (dome - self.z) * 0.55
+        let below = self.anatomy.apex - self.z;
+        let (across, along) = (
+            (x.abs() - 38.0 - 0.25 * below.clamp(0.0, 70.0)) / 42.0,
+            (y - self.centre - 2.0) / 58.0,
+        );
+        let off = across * across + along * along;
+        (below - 20.0 * off * off) * 0.5
     }
 
     /// Distance from the mediastinum: thin behind the sternum, broad at the great vessels.
     fn beside_mediastinum(&self, x: f32, y: f32) -> f32 {
         let front = ((y + 75.0) / 55.0).clamp(0.0, 1.0);
         let high = ((self.z - 130.0) / 60.0).clamp(0.0, 1.0);
-        let broad = mix(24.0, 30.0, high);
+        let broad = mix(22.0, 27.0, high)
+            + 9.0
+                * self
+                    .anatomy
+                    .shape
+                    .at(x.signum() * 3.3, y / 31.0, self.z / 34.0 + 2.0);
         x.abs() - mix(7.0, broad, front)
     }
 
@@ -193,6 +202,11 @@ impl Level<'_> {
         let off = (height.rem_euclid(24.0) - 12.0) / 5.8;
         let out = (shell - 6.5) / 4.2;
         off * off + out * out
+    }
+
+    /// Thickness of the fat below the skin, mm.
+    pub(super) fn fat(&self) -> f32 {
+        self.anatomy.fat
     }
 
     /// The half depth of the cavity in front, where the sternum lies: `y` of its inner surface, mm.

@@ -17,7 +17,7 @@ struct Focus {
 pub(super) struct LesionField {
     foci: Vec<Focus>,
     rough: Lattice,
-    /// How early a focus turns from ground glass to consolidation.
+    /// How ripe a patch is when it turns from ground glass to consolidation.
     solid_from: f32,
     /// How dense its ground glass is, 0 to 1.
     density: f32,
@@ -42,8 +42,8 @@ impl LesionField {
         LesionField {
             foci,
             rough,
-            solid_from: random.within(0.45, 1.0),
-            density: random.within(0.36, 0.52),
+            solid_from: random.within(0.3, 0.75),
+            density: random.within(0.32, 0.52),
         }
     }
 
@@ -60,20 +60,21 @@ impl LesionField {
                 x * x * focus.sharpness.x + y * y * focus.sharpness.y + z * z * focus.sharpness.z;
             most = most.max(focus.weight - fall);
         }
-        most + 0.32 * self.rough.cloud(17.0, at.x, at.y, at.z)
+        most + 0.42 * self.rough.cloud(21.0, at.x, at.y, at.z)
+            + 0.20 * self.rough.at(at.x / 6.5, at.y / 6.5, at.z / 6.5 + 8.0)
     }
 
     /// How much of the air is replaced, 0 to 1, where the strength lies `over` the patient's level.
     pub(super) fn opacity(&self, over: f32, grain: f32, at: Point) -> f32 {
-        if over < -0.16 {
+        if over < -0.3 {
             return 0.0;
         }
         let patch = self.rough.at(at.x / 9.0 + 4.0, at.y / 9.0, at.z / 9.0);
-        let glass =
-            self.density * (1.0 + 0.28 * patch + 0.16 * grain) + 0.12 * over.clamp(0.0, 1.0);
-        let from = self.solid_from + 0.35 * patch;
-        let solid = smooth_step(from, from + 0.35, over);
-        mix(glass, 0.98 + 0.03 * grain, solid) * smooth_step(-0.15, 0.16, over)
+        let glass = self.density * (1.0 + 0.3 * patch + 0.3 * grain) + 0.12 * over.clamp(0.0, 1.0);
+        // Solid only in patches of a core: most of even a widespread pneumonia stays ground glass.
+        let ripe = 0.6 * over.min(0.9) + 0.62 * patch;
+        let solid = smooth_step(self.solid_from, self.solid_from + 0.3, ripe);
+        mix(glass, 0.98 + 0.03 * grain, solid) * smooth_step(-0.3, 0.3, over)
     }
 }
 
@@ -90,9 +91,10 @@ fn draw(anatomy: &Anatomy, random: &mut Random) -> Option<Focus> {
     let settles =
         0.25 + 0.4 * smooth_step(-30.0, 60.0, centre.y) + 0.35 * smooth_step(220.0, 70.0, centre.z);
     let pleural = smooth_step(30.0, 12.0, depth) * 0.85 + 0.15;
-    let (half, flat) = (random.within(11.0, 30.0), random.within(0.55, 0.95));
+    let (half, flat) = (random.within(14.0, 38.0), random.within(0.5, 0.95));
     let tall = random.within(0.7, 1.25);
-    let weight = random.within(0.2, 1.15);
+    // Squared: few foci lead, many follow only when the disease is widespread.
+    let weight = 2.0 * random.unit() * random.unit();
     if depth < 2.0 || chance > settles * pleural {
         return None;
     }

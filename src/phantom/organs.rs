@@ -73,7 +73,7 @@ impl Organs {
         grain: f32,
     ) -> f32 {
         if distance.cavity < 0.0 {
-            return wall(distance, grain);
+            return wall(distance, level.fat(), grain);
         }
         let below = smooth_step(1.0, -2.0, distance.diaphragm);
         let middle = self.mediastinum(level, at, distance, grain);
@@ -197,15 +197,12 @@ const ARCH: Ellipsoid = Ellipsoid {
     turn: (0.85, -0.53),
 };
 
-/// Skin, fat, then the muscles of the chest wall.
-fn wall(distance: &Distances, grain: f32) -> f32 {
+/// Skin, fat, then the muscles of the chest wall with seams of fat between them.
+fn wall(distance: &Distances, fat: f32, grain: f32) -> f32 {
     let shell = -distance.cavity;
-    let muscle = smooth_step(1.0, -2.0, shell - 21.0 - 9.0 * grain);
-    let strands = smooth_step(0.35, 0.7, grain.abs()) * 0.5;
-    let inside = mix(
-        FAT,
-        MUSCLE - 90.0 * strands * smooth_step(4.0, 10.0, shell),
-        muscle,
-    );
+    let muscle = smooth_step(-1.0, 1.0, distance.body - fat - 7.0 * grain)
+        .max(smooth_step(10.0, 7.0, shell));
+    let seam = smooth_step(0.12, 0.05, (grain - 0.15).abs()) * smooth_step(11.0, 14.0, shell);
+    let inside = mix(FAT, mix(MUSCLE, FAT, 0.4 * seam), muscle);
     mix(15.0, inside, smooth_step(1.2, 2.4, distance.body))
 }

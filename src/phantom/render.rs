@@ -175,7 +175,7 @@ impl Phantom {
         }
         let cloud = self.grain.cloud(9.0, at.x, at.y, at.z);
         // Blood sinks: lung is denser at the back of a patient lying on it.
-        let lung = -872.0 + 0.22 * at.y + 16.0 * cloud;
+        let lung = -868.0 + 0.3 * at.y + 30.0 * cloud;
         let over = self.lesions.strength(at) - self.level;
         let opacity = self.lesions.opacity(over, cloud, at);
         Fields {
@@ -212,8 +212,8 @@ impl Phantom {
             let filled = mix(sick, sick.max(38.0), thin.vessel);
             value = mix(value, filled, lung_share);
         }
-        // A wall is as dense as muscle, a lumen holds room air; both show in the mediastinum too.
-        value = mix(value, value.max(10.0), thin.wall);
+        // A lumen holds room air, a wall is thinner than a pixel but for the largest; both show in the mediastinum too.
+        value = mix(value, value.max(-330.0), thin.wall);
         mix(value, -985.0, thin.lumen)
     }
 }
@@ -222,7 +222,7 @@ impl Phantom {
 fn vessels(anatomy: &Anatomy, random: &mut Random) -> Vec<Tube> {
     let mut tubes = Vec::new();
     for side in [-1.0_f32, 1.0] {
-        for (y, z, tips) in [(0.0, 152.0, 620), (8.0, 136.0, 480)] {
+        for (y, z, tips) in [(0.0, 152.0, 900), (8.0, 136.0, 700)] {
             let hilum = Point {
                 x: side * 34.0,
                 y,

@@ -43,7 +43,7 @@ pub(super) fn grow(anatomy: &Anatomy, growth: &Growth, random: &mut Random) -> V
     for (reach, tip) in tips {
         let cost = |node: &Node| {
             // Paths that do not lead away from the hilum cost more, so branches fan out.
-            distance(node.place, tip) + 0.45 * distance(node.place, hilum).max(reach * 0.3)
+            distance(node.place, tip) + 0.7 * distance(node.place, hilum).max(reach * 0.2)
         };
         let nearest = nodes
             .iter()

@@ -1,0 +1,175 @@
+//! The network in tract: the reference engine, right on every machine.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tract_onnx::prelude::*;
+
+use crate::fault::Fault;
+use crate::infer::golden::{self, GoldenReport};
+use crate::infer::packing::{packed, packed_shape, unpacked};
+use crate::model::{ModelManifest, ModelPackage};
+use crate::volume::Grid3;
+
+/// Runs a network: the one interface of every engine.
+pub trait Backend {
+    /// The engine's name, as health and findings carry it.
+    fn name(&self) -> &str;
+
+    /// The label of each voxel of `hu` (0 nothing, 1 the manifest's first label), same shape.
+    ///
+    /// Shape: `z, y, x`, each edge a multiple of the manifest's `input.multiple`, at its spacing. Errors: [`Fault::Inference`].
+    fn segment(&mut self, hu: &Grid3<i16>) -> Result<Grid3<u8>, Fault>;
+}
+
+/// Plans kept for shapes seen last: a current and a prior volume, so a comparison does not plan twice.
+const PLANS_MAX: usize = 2;
+/// The largest volume taken, voxels: four times the largest lungs at 2.8 mm.
+const VOXELS_MAX: usize = 8_000_000;
+
+/// A network ready to run on any shape.
+pub struct Network {
+    manifest: ModelManifest,
+    graph: InferenceModel,
+    plans: VecDeque<([usize; 3], Plan)>,
+}
+
+type Plan = Arc<TypedRunnableModel>;
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Network({}, {} plans)",
+            self.manifest.title(),
+            self.plans.len()
+        )
+    }
+}
+
+impl Network {
+    /// Reads the network of a checked package. Errors: [`Fault::Inference`] with what the engine said.
+    pub fn load(package: &ModelPackage) -> Result<Network, Fault> {
+        let manifest = package.manifest().clone();
+        let graph = tract_onnx::onnx()
+            .model_for_read(&mut std::io::Cursor::new(package.onnx()))
+            .map_err(|error| failed(&manifest, &error))?;
+        Ok(Network {
+            manifest,
+            graph,
+            plans: VecDeque::new(),
+        })
+    }
+
+    /// How it is fed and read.
+    pub fn manifest(&self) -> &ModelManifest {
+        &self.manifest
+    }
+
+    /// The logit of each voxel of `hu`, same shape. Errors as [`Backend::segment`].
+    pub fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault> {
+        let output = self.run(hu)?;
+        self.read(&output, hu.shape(), |logit| logit)
+    }
+
+    /// Runs the golden volume. Errors: an answer other than the manifest's.
+    pub fn golden_check(&mut self) -> Result<GoldenReport, Fault> {
+        golden::check(self)
+    }
+
+    fn read<T: Copy + Default>(
+        &self,
+        output: &Tensor,
+        shape: [usize; 3],
+        label: impl Fn(f32) -> T,
+    ) -> Result<Grid3<T>, Fault> {
+        let view = output
+            .to_plain_array_view::<f32>()
+            .map_err(|error| failed(&self.manifest, &error))?;
+        let values = view.as_slice().unwrap_or(&[]);
+        if values.len() != shape.iter().product::<usize>() {
+            return Err(self.fault(format!(
+                "it gave {} logits for {shape:?} voxels",
+                values.len()
+            )));
+        }
+        if values.iter().any(|logit| !logit.is_finite()) {
+            return Err(self.fault("it gave a logit that is not a number".to_owned()));
+        }
+        Ok(unpacked(values, shape, label))
+    }
+
+    fn run(&mut self, hu: &Grid3<i16>) -> Result<Arc<Tensor>, Fault> {
+        let shape = hu.shape();
+        let fits = shape
+            .iter()
+            .all(|edge| edge % self.manifest.input.multiple == 0);
+        let blocks = packed_shape(shape).filter(|_| fits && hu.len() <= VOXELS_MAX);
+        let Some([depth, height, width]) = blocks else {
+            return Err(self.fault(format!(
+                "a volume of {shape:?} voxels does not fit: edges are multiples of {}, {VOXELS_MAX} voxels at most",
+                self.manifest.input.multiple
+            )));
+        };
+        let plan = self.plan([depth, height, width])?;
+        let values = packed(hu, &self.manifest.input);
+        let input = Tensor::from_shape(&[1, 8, depth, height, width], &values);
+        drop(values);
+        let output = input
+            .and_then(|input| plan.run(tvec!(input.into_tvalue())))
+            .map_err(|error| failed(&self.manifest, &error))?;
+        let first = output.into_iter().next();
+        first
+            .map(TValue::into_arc_tensor)
+            .ok_or_else(|| self.fault("it gave no output".to_owned()))
+    }
+
+    fn plan(&mut self, blocks: [usize; 3]) -> Result<Plan, Fault> {
+        if let Some((_, plan)) = self.plans.iter().find(|(shape, _)| *shape == blocks) {
+            return Ok(plan.clone());
+        }
+        let plan = self
+            .planned(blocks)
+            .map_err(|error| failed(&self.manifest, &error))?;
+        self.plans.truncate(PLANS_MAX - 1);
+        self.plans.push_front((blocks, plan.clone()));
+        Ok(plan)
+    }
+
+    fn planned(&self, [depth, height, width]: [usize; 3]) -> TractResult<Plan> {
+        let fact = InferenceFact::dt_shape(f32::datum_type(), tvec!(1, 8, depth, height, width));
+        self.graph
+            .clone()
+            .with_input_fact(0, fact)?
+            .into_optimized()?
+            .into_runnable()
+    }
+
+    fn fault(&self, what: String) -> Fault {
+        Fault::Inference {
+            model: self.manifest.title(),
+            what,
+        }
+    }
+}
+
+impl Backend for Network {
+    fn name(&self) -> &str {
+        "tract"
+    }
+
+    fn segment(&mut self, hu: &Grid3<i16>) -> Result<Grid3<u8>, Fault> {
+        let output = self.run(hu)?;
+        let from = self.manifest.logit_threshold();
+        self.read(&output, hu.shape(), |logit| {
+            u8::from(f64::from(logit) >= from)
+        })
+    }
+}
+
+fn failed(manifest: &ModelManifest, error: &TractError) -> Fault {
+    Fault::Inference {
+        model: manifest.title(),
+        what: format!("{error:#}"),
+    }
+}

@@ -1,0 +1,10 @@
+//! The model package: a network file and the manifest that says how to feed it and how to read it. Running it is `infer`'s.
+
+mod manifest;
+mod package;
+
+pub use manifest::{
+    BurdenInterval, Golden, InputSpec, ModelManifest, OutputSpec, Packing, PriorityLimits,
+    ScoreCurve,
+};
+pub use package::{ModelError, ModelPackage};
