@@ -5,6 +5,8 @@
     reason = "helpers of this test stop at the first thing that is not as it should be"
 )]
 
+use std::io::Write;
+
 use scanward::dicom::{CtImage, ReadLimits, read, series_of, write_ct};
 use scanward::refusal::Refusal;
 use scanward::units::WallTime;
@@ -27,15 +29,53 @@ fn a_written_slice_reads_back_as_it_was() {
     assert_eq!(header.patient.reveal().name.as_deref(), Some("陳^大文"));
     assert_eq!(header.patient.reveal().id.as_deref(), Some("P-7"));
     assert_eq!(header.accession.as_ref().unwrap().reveal(), "A1");
-    assert_eq!(header.slice_thickness, Some(1.25));
+    assert_eq!(format!("{:?}", header.slice_thickness), "Some(1.25)");
     let place = instance.frame_geometry(0).unwrap();
-    assert_eq!(place.position, [-100.5, -90.25, 33.3]);
-    assert_eq!((place.row_spacing, place.column_spacing), (0.7, 0.8));
+    assert_eq!(format!("{:?}", place.position), "[-100.5, -90.25, 33.3]");
+    assert!((place.row_spacing - 0.7).abs() < 1e-9);
+    assert!((place.column_spacing - 0.8).abs() < 1e-9);
     let mut found = Vec::new();
     instance.frame_hu(0, &mut found).unwrap();
     assert_eq!(found, hu);
     assert_eq!(instance.frame_geometry(1), Err(Refusal::NoImage));
     assert_eq!(instance.frame_hu(1, &mut found), Err(Refusal::NoImage));
+}
+
+#[test]
+fn a_slice_without_preamble_and_meta_group_or_with_a_deflated_data_set_reads_the_same() {
+    let hu = ramp();
+    let file = write_ct(&slice(&hu));
+    let body = file
+        .windows(8)
+        .position(|w| w == b"\x08\0\x05\0CS\x0A\0")
+        .unwrap();
+    let mut deflated = vec![0; 128];
+    deflated.extend_from_slice(b"DICM\x02\0\x10\0UI\x16\0");
+    deflated.extend_from_slice(b"1.2.840.10008.1.2.1.99");
+    let mut encoder = flate2::write::DeflateEncoder::new(deflated, flate2::Compression::default());
+    encoder.write_all(&file[body..]).unwrap();
+    let deflated = encoder.finish().unwrap();
+    for variant in [&file[body..], &file[132..], &deflated] {
+        let instance = read(variant, &ReadLimits::default()).unwrap();
+        let mut found = Vec::new();
+        instance.frame_hu(0, &mut found).unwrap();
+        assert_eq!(found, hu);
+    }
+}
+
+#[test]
+fn a_deflated_data_set_larger_than_the_limit_is_refused() {
+    let mut bomb = vec![0; 128];
+    bomb.extend_from_slice(b"DICM\x02\0\x10\0UI\x16\0");
+    bomb.extend_from_slice(b"1.2.840.10008.1.2.1.99");
+    let mut encoder = flate2::write::DeflateEncoder::new(bomb, flate2::Compression::best());
+    encoder.write_all(&vec![0; 4 << 20]).unwrap();
+    let limits = ReadLimits {
+        file_bytes_max: 1 << 20,
+        ..ReadLimits::default()
+    };
+    let refusal = read(&encoder.finish().unwrap(), &limits).unwrap_err();
+    assert_eq!(refusal.code(), "too-large");
 }
 
 #[test]
@@ -97,7 +137,7 @@ fn a_cut_inside_the_data_set_reads_as_truncated_so_that_the_file_is_waited_for()
         .windows(4)
         .position(|w| w == b"CSCT" || w == [8, 0, 0x60, 0]);
     for length in modality.unwrap() + 10..file.len() {
-        let refusal = read(&file[..length], &ReadLimits::default()).err().unwrap();
+        let refusal = read(&file[..length], &ReadLimits::default()).unwrap_err();
         assert_eq!(refusal.code(), "truncated", "cut at {length}");
     }
 }
@@ -111,7 +151,7 @@ fn a_small_file_that_declares_gigabytes_is_refused() {
         .rposition(|w| w == [0xE0, 0x7F, 0x10, 0])
         .unwrap();
     file[pixels + 8..pixels + 12].copy_from_slice(&0xFFFF_FFF0u32.to_le_bytes());
-    let refusal = read(&file, &ReadLimits::default()).err().unwrap();
+    let refusal = read(&file, &ReadLimits::default()).unwrap_err();
     assert_eq!(refusal.code(), "truncated");
 }
 
@@ -123,7 +163,7 @@ fn nested_sequences_without_end_are_refused() {
         file.extend_from_slice(b"\x08\x00\x15\x11SQ\0\0\xFF\xFF\xFF\xFF");
         file.extend_from_slice(b"\xFE\xFF\x00\xE0\xFF\xFF\xFF\xFF");
     }
-    let refusal = read(&file, &ReadLimits::default()).err().unwrap();
+    let refusal = read(&file, &ReadLimits::default()).unwrap_err();
     assert_eq!(refusal.code(), "malformed");
 }
 

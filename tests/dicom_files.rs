@@ -117,6 +117,54 @@ fn stored_values_equal_the_published_digests() {
     assert!(compared >= 12, "only {compared} files were compared");
 }
 
+#[test]
+fn a_multi_frame_image_has_the_places_and_pixels_of_the_slices_it_was_made_of() {
+    let Some(folder) = samples() else { return };
+    let bytes = |name: &str| std::fs::read(folder.join(name)).expect("a readable file");
+    let limits = ReadLimits::default();
+    let together = bytes("dcmqi-24x38x3-mf.dcm");
+    let together = read(&together, &limits).expect("an image");
+    assert_eq!(together.frame_count(), 3);
+    let slices = [1, 2, 3].map(|number| bytes(&format!("dcmqi-24x38x3-IMG000{number}.dcm")));
+    let slices = slices
+        .each_ref()
+        .map(|file| read(file, &limits).expect("an image"));
+    let (mut hu, mut single) = (Vec::new(), Vec::new());
+    let mut matched = 0;
+    for index in 0..3 {
+        let place = together.frame_geometry(index).expect("a place");
+        for slice in &slices {
+            let other = slice.frame_geometry(0).expect("a place");
+            if (place.position[2] - other.position[2]).abs() < 1e-3 {
+                together.frame_hu(index, &mut hu).expect("pixels");
+                slice.frame_hu(0, &mut single).expect("pixels");
+                assert_eq!((place.rows, place.columns), (38, 24));
+                assert_eq!(hu, single, "frame {index}");
+                matched += 1;
+            }
+        }
+    }
+    assert_eq!(matched, 3);
+}
+
+#[test]
+fn the_same_pixels_in_five_transfer_syntaxes_are_the_same_hounsfield_units() {
+    let Some(folder) = samples() else { return };
+    let decoded = |name: &str| {
+        let bytes = std::fs::read(folder.join(name)).expect("a readable file");
+        let mut hu = Vec::new();
+        let instance = read(&bytes, &ReadLimits::default()).expect("an image");
+        instance.frame_hu(0, &mut hu).expect("pixels");
+        hu
+    };
+    let reference = decoded("CT1_UNC");
+    // -2000 outside the round field of view is no Hounsfield unit.
+    assert_eq!(reference.iter().min(), Some(&-1024));
+    for name in ["CT1_RLE", "CT1_JPLL", "CT1_JLSL", "CT1_J2KR"] {
+        assert!(decoded(name) == reference, "{name}");
+    }
+}
+
 fn decode_all(instance: &Instance<'_>) -> Result<(), scanward::refusal::Refusal> {
     let mut hu = Vec::new();
     (0..instance.frame_count()).try_for_each(|index| {

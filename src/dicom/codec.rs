@@ -41,6 +41,24 @@ impl Packing {
     }
 }
 
+/// Refuses JPEG extended with 12 bits, which no decoder here reads, before the series has been collected.
+///
+/// Errors: [`Refusal::TransferSyntax`].
+pub(super) fn check_stream(
+    packing: Packing,
+    bytes: &[u8],
+    transfer_syntax: &str,
+) -> Result<(), Refusal> {
+    match (packing, FrameHeader::find(bytes)) {
+        (Packing::Jpeg, Some(frame)) if !frame.lossless && frame.precision > 8 => {
+            Err(Refusal::TransferSyntax {
+                uid: format!("{} with {} bits", shown(transfer_syntax), frame.precision),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn shown(uid: &str) -> &str {
     let plain = uid.len() <= 64 && uid.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     if plain { uid } else { "that is no UID" }
@@ -120,8 +138,10 @@ fn jpeg(bytes: &[u8], format: &PixelFormat, stored: &mut Vec<i32>) -> Result<(),
     Ok(())
 }
 
-/// The frame header (SOF) of a JPEG or JPEG-LS stream.
-pub(super) struct FrameHeader {
+/// The frame header (SOF) of a JPEG stream.
+struct FrameHeader {
+    /// SOF3.
+    lossless: bool,
     precision: u32,
     rows: usize,
     columns: usize,
@@ -140,6 +160,7 @@ impl FrameHeader {
                     let body = bytes.get(at + 4..)?.first_chunk::<6>()?;
                     let [precision, y1, y0, x1, x0, components] = *body;
                     return Some(FrameHeader {
+                        lossless: code == 0xC3,
                         precision: u32::from(precision),
                         rows: usize::from(u16::from_be_bytes([y1, y0])),
                         columns: usize::from(u16::from_be_bytes([x1, x0])),

@@ -1,13 +1,14 @@
 //! One CT instance: what it says, where its frames lie, and its Hounsfield units frame by frame.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
 use crate::dicom::ReadLimits;
 use crate::dicom::attributes::Attributes;
-use crate::dicom::codec::{Packing, decode};
+use crate::dicom::codec::{Packing, check_stream, decode};
 use crate::dicom::element::{PIXEL_DATA, Value};
 use crate::dicom::file::{DicomFile, walk};
 use crate::dicom::frame::{FrameAttributes, FrameGeometry};
@@ -32,6 +33,16 @@ pub struct Instance<'a> {
     frames: Vec<Vec<Range<usize>>>,
 }
 
+impl fmt::Debug for Instance<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance")
+            .field("header", &self.header)
+            .field("format", &self.format)
+            .field("packing", &self.packing)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Reads `bytes`, a file of any name, as a CT instance.
 ///
 /// Pixels are not decoded yet, but they are all there. Memory: a small multiple of the header; the pixels stay in `bytes`
@@ -47,6 +58,10 @@ pub fn read<'a>(bytes: &'a [u8], limits: &ReadLimits) -> Result<Instance<'a>, Re
     let packing = Packing::of(&file.transfer_syntax)?;
     let format = PixelFormat::parse(&attributes, limits)?;
     let frames = frame_ranges(&attributes, &format, packing)?;
+    if let Some([first, ..]) = frames.first().map(Vec::as_slice) {
+        let start = attributes.bytes.get(first.clone()).unwrap_or(&[]);
+        check_stream(packing, start, &file.transfer_syntax)?;
+    }
     let header = describe(&file, &format, &frames)?;
     Ok(Instance {
         file,

@@ -198,8 +198,8 @@ mod tests {
     fn bytes_that_are_no_text_still_give_one() {
         for set in ["ISO_IR 192", "GB18030", "\\ISO 2022 IR 87", "no such set"] {
             let charset = Charset::parse(Some(set));
-            for length in 0..64 {
-                let raw: Vec<u8> = (0..length).map(|i| (i * 37 % 256) as u8 ^ 0x1B).collect();
+            for length in 0..64u8 {
+                let raw: Vec<u8> = (0..length).map(|i| i.wrapping_mul(37) ^ 0x1B).collect();
                 charset.decode(&raw);
             }
         }
