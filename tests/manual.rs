@@ -1,0 +1,48 @@
+//! The manual keeps up with the sources: every code that can reach a ward has its heading.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot find its text stops there"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn every_refusal_and_fault_code_has_its_heading_and_no_heading_is_left_over() {
+    let manual = read("docs/operating.md");
+    let headings: BTreeSet<String> = manual
+        .lines()
+        .filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'))
+        .map(str::to_owned)
+        .collect();
+    let codes: BTreeSet<String> = ["src/refusal/mod.rs", "src/fault/mod.rs"]
+        .iter()
+        .flat_map(|path| codes(&read(path)))
+        .collect();
+    assert!(codes.len() > 30, "only {codes:?} found in the sources");
+    let missing: Vec<_> = codes.difference(&headings).collect();
+    let left_over: Vec<_> = headings.difference(&codes).collect();
+    assert!(
+        missing.is_empty(),
+        "no heading in docs/operating.md: {missing:?}"
+    );
+    assert!(
+        left_over.is_empty(),
+        "headings without a code: {left_over:?}"
+    );
+}
+
+/// The string literals of `fn code`: the closed list of the contract.
+fn codes(source: &str) -> Vec<String> {
+    let begin = source.find("pub fn code(").unwrap();
+    let body = &source[begin..];
+    let end = body.find("\n    }\n").unwrap();
+    let literals = body[..end].split('"').skip(1).step_by(2);
+    literals.map(str::to_owned).collect()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
