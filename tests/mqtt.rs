@@ -171,8 +171,6 @@ fn a_wrong_password_is_told_as_such() {
     );
     let users = folder.path().join("users");
     let extra = format!("allow_anonymous false\npassword_file {}", users.display());
-    // mosquitto gives up its rights when started by root; the file must stay readable for it.
-    run(folder.path(), "chmod", &["-R", "a+rX", "."]);
     let broker = Mosquitto::start(folder.path(), free_port(), &extra);
     let with_password = |password: &str| Settings {
         credentials: Some(Credentials {
@@ -196,7 +194,6 @@ fn tls_with_a_client_certificate_connects_and_a_wrong_authority_does_not() {
     let (ours, other) = (folder.path().join("ours"), folder.path().join("other"));
     make_certificates(&ours);
     make_certificates(&other);
-    run(folder.path(), "chmod", &["-R", "a+rX", "."]);
     let file = |name: &str| ours.join(name).display().to_string();
     let extra = format!(
         "cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true",
@@ -279,7 +276,6 @@ fn a_topic_that_the_broker_forbids_is_told_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("acl");
     std::fs::write(&list, "topic readwrite t/allowed\n").unwrap();
-    run(folder.path(), "chmod", &["-R", "a+rX", "."]);
     let extra = format!("acl_file {}", list.display());
     let broker = Mosquitto::start(folder.path(), free_port(), &extra);
     let link = Box5::start(settings(broker.port));
@@ -325,17 +321,42 @@ fn the_wards_messages_wait_at_the_broker_while_the_box_is_away() {
 }
 
 #[test]
-fn two_boxes_of_one_name_are_told() {
-    if is_missing("two_boxes") {
-        return;
+fn two_boxes_of_one_name_are_told_where_the_broker_tells() {
+    // mosquitto 2.0.11 closes the older connection without a word: this broker is played by hand.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let link = Box5::start(settings(listener.local_addr().unwrap().port()));
+    let (mut broker, _) = listener.accept().unwrap();
+    broker.read_exact(&mut [0; 16]).unwrap();
+    // CONNACK, success, no properties.
+    broker.write_all(&[0x20, 3, 0, 0, 0]).unwrap();
+    link.until(&Notice::Connected);
+    // DISCONNECT, reason 0x8e session taken over, no properties.
+    broker.write_all(&[0xe0, 2, 0x8e, 0]).unwrap();
+    assert_eq!(link.until_down(), LinkDown::TakenOver);
+}
+
+#[test]
+fn a_broker_that_acknowledges_nothing_is_unfit() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let link = Box5::start(settings(listener.local_addr().unwrap().port()));
+    let (mut broker, _) = listener.accept().unwrap();
+    broker.read_exact(&mut [0; 16]).unwrap();
+    // CONNACK, success, property 0x24 Maximum QoS = 0.
+    broker.write_all(&[0x20, 5, 0, 0, 2, 0x24, 0]).unwrap();
+    let down = link.until_down();
+    assert!(matches!(down, LinkDown::Unfit { .. }), "{down:?}");
+}
+
+#[test]
+fn a_port_where_nothing_answers_is_told_and_tried_again() {
+    let link = Box5::start(settings(free_port()));
+    for _ in 0..3 {
+        let down = link.until_down();
+        assert!(matches!(down, LinkDown::Unreachable { .. }), "{down:?}");
     }
-    let folder = tempfile::tempdir().unwrap();
-    let broker = Mosquitto::start(folder.path(), free_port(), "");
-    let first = Box5::start(settings(broker.port));
-    first.until(&Notice::Connected);
-    let second = Box5::start(settings(broker.port));
-    second.until(&Notice::Connected);
-    assert_eq!(first.until_down(), LinkDown::TakenOver);
+    link.ask(Command::Stop(Vec::new()));
+    link.until(&Notice::Stopped);
+    link.link.join();
 }
 
 #[cfg(feature = "demo")]

@@ -122,7 +122,7 @@ fn a_refused_finding_waits_longer_each_time_and_never_stops_the_others() {
 
 #[test]
 fn the_dice_spread_the_waits_over_the_upper_half() {
-    for (dice, wait) in [(0, 500), (u32::MAX / 2, 749), (u32::MAX, 1_000)] {
+    for (dice, wait) in [(0, 500), (u32::MAX / 2, 750), (u32::MAX, 1_000)] {
         let mut scene = Scene::online();
         scene.at.dice = dice;
         scene.queue("a", Kind::Finding, Priority::Urgent, 0);

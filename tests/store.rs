@@ -6,6 +6,7 @@
     reason = "helpers outside #[test] functions"
 )]
 
+use scanward::edge::state;
 use scanward::ids::{FindingId, Pseudonym, SeriesKey, Uid};
 use scanward::store::{
     FindingRecord, Limits, QueuedRow, SeriesRecord, SeriesState, StorageBackend, Store, StoreError,
@@ -106,18 +107,58 @@ fn a_power_cut_at_any_operation_leaves_a_message_queued_or_forgotten() {
 }
 
 #[test]
-fn a_power_cut_while_the_state_is_first_made_leaves_a_folder_that_opens() {
+fn a_power_cut_while_the_state_is_first_made_is_never_read_as_a_whole_state() {
     for cut in 0..STEPS_MAX {
         let disk = SweepDisk::default();
         disk.cut_power_at(cut, true);
         let finished = disk.open().is_ok();
+<<<<<<< HEAD
         let disk = disk.after_reboot();
         assert_eq!(unfinished(&mut disk.open().unwrap()), [], "cut at {cut}");
+=======
+        match disk.after_reboot().open() {
+            Ok(mut store) => assert_eq!(store.series_open().unwrap(), [], "cut at {cut}"),
+            // `edge::state` makes the file under another name first, so that a box never meets this one.
+            Err(error) => assert!(
+                !finished && matches!(error, StoreError::Damaged { .. }),
+                "cut at {cut}: {error}"
+            ),
+        }
+>>>>>>> mqtt
         if finished {
             return;
         }
     }
     panic!("the state was never made in {STEPS_MAX} steps");
+}
+
+#[test]
+fn a_state_file_half_made_before_a_power_cut_is_thrown_away_and_a_damaged_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("state.redb.new"), vec![0; 5000]).unwrap();
+    let mut store = state::open(folder.path()).unwrap();
+    store.open_series(&open("1.2.3")).unwrap();
+    let second = state::open(folder.path());
+    assert!(matches!(second, Err(StoreError::InUse)), "{second:?}");
+    drop(store);
+    let mut store = state::open(folder.path()).unwrap();
+    assert_eq!(store.series_open().unwrap(), [open("1.2.3")]);
+    drop(store);
+
+    let path = folder.path().join("state.redb");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[..64].fill(0);
+    std::fs::write(&path, &bytes).unwrap();
+    let refused = state::open(folder.path());
+    assert!(
+        matches!(refused, Err(StoreError::Damaged { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(
+        std::fs::read(&path).unwrap(),
+        bytes,
+        "left for support to read"
+    );
 }
 
 #[test]

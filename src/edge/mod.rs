@@ -6,3 +6,6 @@ pub mod mqtt;
 /// The embedded broker of `scanward demo`.
 #[cfg(feature = "demo")]
 pub mod broker;
+
+/// The state folder's file.
+pub mod state;

@@ -1,5 +1,7 @@
 //! A real mosquitto on a free loopback port in a folder of its own, and clients to look at it with.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -50,8 +52,9 @@ impl Mosquitto {
             true => "",
             false => "allow_anonymous true\n",
         };
+        // Started by root, mosquitto would become another user who cannot write in the folder; else `user` is ignored.
         let config = format!(
-            "listener {port} 127.0.0.1\n{anonymous}persistence true\npersistence_location {}/\n{extra}\n",
+            "user root\nlistener {port} 127.0.0.1\n{anonymous}persistence true\npersistence_location {}/\n{extra}\n",
             folder.display()
         );
         let file = folder.join("mosquitto.conf");
@@ -104,12 +107,16 @@ impl Drop for Mosquitto {
 pub struct Subscriber {
     child: Child,
     lines: Receiver<String>,
+    // Messages that the broker had kept come before its confirmation.
+    early: RefCell<VecDeque<String>>,
 }
 
 impl Subscriber {
     /// Subscribes to `topics` with a session of its own name; returns when the broker has confirmed.
     pub fn start(port: u16, name: &str, topics: &[&str]) -> Subscriber {
-        let mut command = Command::new("mosquitto_sub");
+        // Line by line: into a pipe, mosquitto_sub holds its output back.
+        let mut command = Command::new("stdbuf");
+        command.args(["-oL", "mosquitto_sub"]);
         command.args([
             "-V",
             "5",
@@ -139,7 +146,11 @@ impl Subscriber {
                 }
             }
         });
-        let subscriber = Subscriber { child, lines };
+        let subscriber = Subscriber {
+            child,
+            lines,
+            early: RefCell::default(),
+        };
         subscriber.next_where(|line| line.contains("SUBACK") || line.starts_with("Subscribed"));
         subscriber
     }
@@ -155,12 +166,16 @@ impl Subscriber {
             if wanted(&line) {
                 return line;
             }
+            if line.starts_with("MESSAGE ") {
+                self.early.borrow_mut().push_back(line);
+            }
         }
     }
 
     /// The next message as `(topic, payload)`.
     pub fn message(&self) -> (String, String) {
-        let line = self.next_where(|line| line.starts_with("MESSAGE "));
+        let early = self.early.borrow_mut().pop_front();
+        let line = early.unwrap_or_else(|| self.next_where(|line| line.starts_with("MESSAGE ")));
         let mut parts = line.splitn(4, ' ').skip(1);
         let topic = parts.next().unwrap().to_owned();
         (topic, parts.nth(1).unwrap_or_default().to_owned())
