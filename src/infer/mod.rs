@@ -3,6 +3,8 @@
 mod golden;
 mod network;
 mod packing;
+mod segments;
+mod slabs;
 
 pub use golden::GoldenReport;
 pub use network::{Backend, Network};

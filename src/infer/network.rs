@@ -3,11 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use anyhow::Context as _;
+use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 use crate::fault::Fault;
 use crate::infer::golden::{self, GoldenReport};
 use crate::infer::packing::{packed, packed_shape, unpacked};
+use crate::infer::slabs::SlabPlan;
 use crate::model::{ModelManifest, ModelPackage};
 use crate::volume::Grid3;
 
@@ -30,11 +33,33 @@ const VOXELS_MAX: usize = 8_000_000;
 /// A network ready to run on any shape.
 pub struct Network {
     manifest: ModelManifest,
-    graph: InferenceModel,
+    graph: ModelProto,
     plans: VecDeque<([usize; 3], Plan)>,
 }
 
-type Plan = Arc<TypedRunnableModel>;
+/// How one shape is run.
+#[derive(Clone)]
+enum Plan {
+    /// Piece by piece in slabs: little memory.
+    Slabs(Arc<SlabPlan>),
+    /// A graph that cannot be cut, run whole.
+    Whole(Arc<TypedRunnableModel>),
+}
+
+impl Plan {
+    fn run(&self, input: Tensor) -> TractResult<Arc<Tensor>> {
+        match self {
+            Plan::Slabs(plan) => plan.run(input).map(Arc::new),
+            Plan::Whole(plan) => {
+                let output = plan.run(tvec!(input.into_tvalue()))?;
+                let first = output.into_iter().next();
+                first
+                    .map(TValue::into_arc_tensor)
+                    .context("the network has no output")
+            }
+        }
+    }
+}
 
 impl std::fmt::Debug for Network {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -52,7 +77,7 @@ impl Network {
     pub fn load(package: &ModelPackage) -> Result<Network, Fault> {
         let manifest = package.manifest().clone();
         let graph = tract_onnx::onnx()
-            .model_for_read(&mut std::io::Cursor::new(package.onnx()))
+            .proto_model_for_read(&mut std::io::Cursor::new(package.onnx()))
             .map_err(|error| failed(&manifest, &error))?;
         Ok(Network {
             manifest,
@@ -115,13 +140,9 @@ impl Network {
         let values = packed(hu, &self.manifest.input);
         let input = Tensor::from_shape(&[1, 8, depth, height, width], &values);
         drop(values);
-        let output = input
-            .and_then(|input| plan.run(tvec!(input.into_tvalue())))
-            .map_err(|error| failed(&self.manifest, &error))?;
-        let first = output.into_iter().next();
-        first
-            .map(TValue::into_arc_tensor)
-            .ok_or_else(|| self.fault("it gave no output".to_owned()))
+        input
+            .and_then(|input| plan.run(input))
+            .map_err(|error| failed(&self.manifest, &error))
     }
 
     fn plan(&mut self, blocks: [usize; 3]) -> Result<Plan, Fault> {
@@ -137,12 +158,15 @@ impl Network {
     }
 
     fn planned(&self, [depth, height, width]: [usize; 3]) -> TractResult<Plan> {
-        let fact = InferenceFact::dt_shape(f32::datum_type(), tvec!(1, 8, depth, height, width));
-        self.graph
-            .clone()
-            .with_input_fact(0, fact)?
-            .into_optimized()?
-            .into_runnable()
+        let shape = [1, 8, depth, height, width];
+        if let Some(slabs) = SlabPlan::new(&self.graph, &shape)? {
+            return Ok(Plan::Slabs(Arc::new(slabs)));
+        }
+        let fact = InferenceFact::dt_shape(f32::datum_type(), shape);
+        let whole = tract_onnx::onnx()
+            .model_for_proto_model(&self.graph)?
+            .with_input_fact(0, fact)?;
+        Ok(Plan::Whole(whole.into_optimized()?.into_runnable()?))
     }
 
     fn fault(&self, what: String) -> Fault {
