@@ -1,4 +1,8 @@
 //! The `data` of findings and outcomes, as the contract writes it. Fields that an intended use hides are absent.
+#![expect(
+    missing_docs,
+    reason = "the keys of the payloads are the contract's, docs/contract.md explains them"
+)]
 
 use super::{NOTICE, WireError};
 use crate::ids::{FindingId, Pseudonym, Redacted};
@@ -101,10 +105,6 @@ pub struct PatientFacts {
 /// The contract's `data`. `lesion` … are absent where there is none, or where the intended use hides them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct FindingPayload {
     pub outcome: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,10 +134,6 @@ pub struct FindingPayload {
 /// Why there is no finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct ReasonPayload {
     pub code: String,
     pub text: String,
@@ -147,10 +143,6 @@ pub struct ReasonPayload {
 /// The patient, as far as the identity level allows; what it hides is null.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct IdentityPayload {
     pub pseudonym: Pseudonym,
     pub accession: Option<String>,
@@ -160,10 +152,6 @@ pub struct IdentityPayload {
 /// The patient in clear, at the level `full` only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct PatientPayload {
     pub name: String,
     pub id: String,
@@ -173,10 +161,6 @@ pub struct PatientPayload {
 /// The series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct SeriesPayload {
     pub modality: String,
     pub instances: u32,
@@ -188,10 +172,6 @@ pub struct SeriesPayload {
 /// The lesion's figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct LesionPayload {
     pub burden_percent: f64,
     pub burden_interval_percent: [f64; 2],
@@ -204,10 +184,6 @@ pub struct LesionPayload {
 /// One zone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct ZonePayload {
     pub zone: String,
     pub burden_percent: f64,
@@ -216,10 +192,6 @@ pub struct ZonePayload {
 /// The change since a prior.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct ComparisonPayload {
     pub prior_finding_id: FindingId,
     pub days: u32,
@@ -230,10 +202,6 @@ pub struct ComparisonPayload {
 /// When what happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct TimingPayload {
     pub last_instance_at: String,
     pub complete_at: String,
@@ -244,10 +212,6 @@ pub struct TimingPayload {
 /// The model that ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct ModelPayload {
     pub name: String,
     pub version: String,

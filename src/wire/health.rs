@@ -1,4 +1,8 @@
 //! The health document, and the shorter one of the last will.
+#![expect(
+    missing_docs,
+    reason = "the keys of the payloads are the contract's, docs/contract.md explains them"
+)]
 
 use super::WireError;
 use super::finding::ModelPayload;
@@ -19,10 +23,6 @@ pub enum HealthState {
 /// The contract's health document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct HealthPayload {
     pub state: HealthState,
     pub boot: u64,
@@ -42,10 +42,6 @@ pub struct HealthPayload {
 /// What waits to be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct OutboxPayload {
     pub count: u64,
     pub oldest_s: u64,
@@ -54,10 +50,6 @@ pub struct OutboxPayload {
 /// The series of this UTC day, and those open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct SeriesCountPayload {
     pub today: u64,
     pub triaged: u64,
@@ -68,10 +60,6 @@ pub struct SeriesCountPayload {
 /// The export folder and its disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct FolderPayload {
     pub reachable: bool,
     pub free_percent: Option<f64>,
@@ -80,10 +68,6 @@ pub struct FolderPayload {
 /// The wall clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct ClockPayload {
     pub synchronised: bool,
 }
@@ -91,10 +75,6 @@ pub struct ClockPayload {
 /// The last will: `boot` tells a will that arrives late, after a newer birth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "the keys are the contract's, docs/contract.md explains them"
-)]
 pub struct OfflinePayload {
     pub state: HealthState,
     pub boot: u64,

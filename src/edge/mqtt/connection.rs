@@ -216,13 +216,12 @@ impl<T: FnMut(Notice)> Connection<'_, T> {
 
     fn settle(&mut self, id: MessageId, result: Result<PublishResult, PublishNoticeError>) {
         let notice = match result {
-            Ok(PublishResult::Qos1(ack)) => match ack.reason {
-                PubAckReason::Success => Notice::Acked { id, heard: true },
-                PubAckReason::NoMatchingSubscribers => Notice::Acked { id, heard: false },
-                refused => Notice::Nacked {
+            Ok(PublishResult::Qos1(ack)) => match Rejected::from_puback(ack.reason) {
+                None => Notice::Acked {
                     id,
-                    why: Rejected::from_puback(refused),
+                    heard: ack.reason == PubAckReason::Success,
                 },
+                Some(why) => Notice::Nacked { id, why },
             },
             Ok(
                 PublishResult::Qos0Flushed

@@ -152,34 +152,18 @@ pub enum Rejected {
 }
 
 impl Rejected {
-    /// From a PUBACK with a failure reason.
-    pub(super) fn from_puback(reason: PubAckReason) -> Rejected {
+    /// From a PUBACK; `None` for the two success reasons. Codes: MQTT 5, section 3.4.2.1.
+    pub(super) fn from_puback(reason: PubAckReason) -> Option<Rejected> {
         match reason {
-            PubAckReason::NotAuthorized => Rejected::NotAuthorized,
-            PubAckReason::QuotaExceeded => Rejected::QuotaExceeded,
-            PubAckReason::Success
-            | PubAckReason::NoMatchingSubscribers
-            | PubAckReason::UnspecifiedError
-            | PubAckReason::ImplementationSpecificError
-            | PubAckReason::TopicNameInvalid
-            | PubAckReason::PacketIdentifierInUse
-            | PubAckReason::PayloadFormatInvalid => Rejected::Code(code(reason)),
+            PubAckReason::Success | PubAckReason::NoMatchingSubscribers => None,
+            PubAckReason::NotAuthorized => Some(Rejected::NotAuthorized),
+            PubAckReason::QuotaExceeded => Some(Rejected::QuotaExceeded),
+            PubAckReason::UnspecifiedError => Some(Rejected::Code(0x80)),
+            PubAckReason::ImplementationSpecificError => Some(Rejected::Code(0x83)),
+            PubAckReason::TopicNameInvalid => Some(Rejected::Code(0x90)),
+            PubAckReason::PacketIdentifierInUse => Some(Rejected::Code(0x91)),
+            PubAckReason::PayloadFormatInvalid => Some(Rejected::Code(0x99)),
         }
-    }
-}
-
-/// The reason's byte on the wire. Source: MQTT 5, section 3.4.2.1.
-fn code(reason: PubAckReason) -> u8 {
-    match reason {
-        PubAckReason::Success => 0x00,
-        PubAckReason::NoMatchingSubscribers => 0x10,
-        PubAckReason::UnspecifiedError => 0x80,
-        PubAckReason::ImplementationSpecificError => 0x83,
-        PubAckReason::NotAuthorized => 0x87,
-        PubAckReason::TopicNameInvalid => 0x90,
-        PubAckReason::PacketIdentifierInUse => 0x91,
-        PubAckReason::QuotaExceeded => 0x97,
-        PubAckReason::PayloadFormatInvalid => 0x99,
     }
 }
 
