@@ -29,8 +29,14 @@ pub mod series;
 /// Voxels, index order z, y, x.
 pub mod volume;
 
+/// The lung mask, and the check that this is a chest.
+pub mod lung;
+
 /// Runs the network on the whole crop.
 pub mod infer;
+
+/// Lesions, zones, score, priority.
+pub mod findings;
 
 /// The one ending of a series.
 pub mod outcome;
@@ -38,8 +44,20 @@ pub mod outcome;
 /// Every message in or out, versioned.
 pub mod wire;
 
+/// Pictures for people: PNG.
+pub mod preview;
+
+/// Masks for other programs: NIfTI-1.
+pub mod nifti;
+
+/// The stages in order, as one pure function.
+pub mod pipeline;
+
 /// A synthetic chest CT with known truth.
 pub mod phantom;
+
+/// Machine: a file seen, stable, read; a series quiet, judged, closed.
+pub mod intake;
 
 /// Machine: keep, send, resend, acknowledge.
 pub mod outbox;
@@ -47,5 +65,14 @@ pub mod outbox;
 /// Machine: counters, degraded states, the status document.
 pub mod health;
 
+/// The text of `scanward.toml` to settings.
+pub mod config;
+
+/// The pure core: owns the machines, routes events to them and their actions out.
+pub mod daemon;
+
 /// The world: files, clock, network, threads.
 pub mod edge;
+
+/// Arguments, exit codes, printing.
+pub mod cli;

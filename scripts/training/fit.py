@@ -39,7 +39,10 @@ def fit(cases: list[Case], steps: int, seed: int) -> Network:
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, steps)
         volume, lesion = _batch(cases, random)
-        value = loss(network(volume), lesion)
+        # Half precision in the convolutions only; on processors with AVX-512 BF16 a step takes half the time.
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(volume)
+        value = loss(logits.float(), lesion)
         optimiser.zero_grad()
         value.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)

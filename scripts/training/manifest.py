@@ -134,7 +134,7 @@ slope = {choice.slope:.4f}
 offset = {choice.offset:.4f}
 
 [burden]                   # half-width of a 90 % interval = max(absolute, relative*burden), from held-out cases
-interval_points_relative = {choice.relative:.3f}
+interval_relative = {choice.relative:.3f}
 interval_points_absolute = {choice.absolute:.3f}
 
 [golden]                   # state = seed; per voxel (z, y, x): state = state*1664525 + 1013904223 mod 2^32, hu = -1024 + (state >> 16) % 1275

@@ -8,7 +8,12 @@ use std::path::PathBuf;
 /// Watches the folder a CT scanner exports to, marks lesions in each chest series on this box, and tells the ward over
 /// MQTT. It assists a physician; it is not a diagnosis.
 #[derive(Debug, Parser)]
-#[command(name = "scanward", version, disable_version_flag = true, propagate_version = true)]
+#[command(
+    name = "scanward",
+    version,
+    disable_version_flag = true,
+    propagate_version = true
+)]
 pub(crate) struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -52,7 +57,11 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// The settings.
-    #[arg(long, default_value = "/etc/scanward/scanward.toml", value_name = "FILE")]
+    #[arg(
+        long,
+        default_value = "/etc/scanward/scanward.toml",
+        value_name = "FILE"
+    )]
     pub(crate) config: PathBuf,
     /// How log lines are written: to the journal with fields when a service, as text otherwise.
     #[arg(long, value_enum, default_value_t = LogForm::Auto)]
@@ -141,7 +150,11 @@ pub(crate) struct DemoArguments {
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
     /// The settings to check.
-    #[arg(long, default_value = "/etc/scanward/scanward.toml", value_name = "FILE")]
+    #[arg(
+        long,
+        default_value = "/etc/scanward/scanward.toml",
+        value_name = "FILE"
+    )]
     pub(crate) config: PathBuf,
 }
 

@@ -32,7 +32,10 @@ impl<'a> Source<'a> {
     }
 
     fn error(&self, offset: usize, what: String) -> ConfigError {
-        ConfigError { line: self.line(offset), what }
+        ConfigError {
+            line: self.line(offset),
+            what,
+        }
     }
 }
 
@@ -69,7 +72,15 @@ pub(super) fn sections<'a>(
             .into_iter()
             .map(|(key, value)| (key.get_ref().to_string(), (key.span().start, value)))
             .collect();
-        found.insert(name.clone(), Section { name, source, entries, known: Vec::new() });
+        found.insert(
+            name.clone(),
+            Section {
+                name,
+                source,
+                entries,
+                known: Vec::new(),
+            },
+        );
     }
     Ok(found)
 }
@@ -77,7 +88,12 @@ pub(super) fn sections<'a>(
 impl<'a> Section<'a> {
     /// A section that the text leaves out: every key takes its default.
     pub(super) fn absent(name: &str, source: &'a Source<'a>) -> Section<'a> {
-        Section { name: name.to_owned(), source, entries: BTreeMap::new(), known: Vec::new() }
+        Section {
+            name: name.to_owned(),
+            source,
+            entries: BTreeMap::new(),
+            known: Vec::new(),
+        }
     }
 
     fn take(&mut self, key: &'static str) -> Option<Entry<'a>> {
@@ -87,7 +103,9 @@ impl<'a> Section<'a> {
 
     /// The text under `key`, if it is there.
     pub(super) fn text(&mut self, key: &'static str) -> Result<Option<String>, ConfigError> {
-        let Some((at, value)) = self.take(key) else { return Ok(None) };
+        let Some((at, value)) = self.take(key) else {
+            return Ok(None);
+        };
         match value.into_inner() {
             DeValue::String(text) => Ok(Some(text.into_owned())),
             DeValue::Integer(_)
@@ -102,10 +120,12 @@ impl<'a> Section<'a> {
     /// The text under `key`, which must be there.
     pub(super) fn required(&mut self, key: &'static str) -> Result<String, ConfigError> {
         let name = self.name.clone();
-        self.text(key)?.filter(|text| !text.is_empty()).ok_or_else(|| ConfigError {
-            line: 0,
-            what: format!("`{key}` is missing in [{name}]"),
-        })
+        self.text(key)?
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| ConfigError {
+                line: 0,
+                what: format!("`{key}` is missing in [{name}]"),
+            })
     }
 
     /// The text under `key` put through `parse`; `default` when it is not there.
@@ -116,7 +136,9 @@ impl<'a> Section<'a> {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Result<T, ConfigError> {
         let at = self.entries.get(key).map_or(0, |(at, _)| *at);
-        let Some(text) = self.text(key)? else { return Ok(default) };
+        let Some(text) = self.text(key)? else {
+            return Ok(default);
+        };
         parse(&text).map_err(|error| self.source.error(at, format!("`{key}`: {error}")))
     }
 
@@ -132,7 +154,9 @@ impl<'a> Section<'a> {
         default: f64,
         bounds: std::ops::RangeInclusive<f64>,
     ) -> Result<f64, ConfigError> {
-        let Some((at, value)) = self.take(key) else { return Ok(default) };
+        let Some((at, value)) = self.take(key) else {
+            return Ok(default);
+        };
         let text = match value.into_inner() {
             DeValue::Integer(number) => number.to_string(),
             DeValue::Float(number) => number.to_string(),
@@ -162,7 +186,9 @@ impl<'a> Section<'a> {
 
     /// The switch under `key`; `default` when it is not there.
     pub(super) fn switch(&mut self, key: &'static str, default: bool) -> Result<bool, ConfigError> {
-        let Some((at, value)) = self.take(key) else { return Ok(default) };
+        let Some((at, value)) = self.take(key) else {
+            return Ok(default);
+        };
         match value.into_inner() {
             DeValue::Boolean(on) => Ok(on),
             DeValue::String(_)
@@ -175,12 +201,18 @@ impl<'a> Section<'a> {
     }
 
     /// The texts under `key`; `default` when it is not there.
-    pub(super) fn texts(&mut self, key: &'static str, default: &[&str]) -> Result<Vec<String>, ConfigError> {
+    pub(super) fn texts(
+        &mut self,
+        key: &'static str,
+        default: Vec<String>,
+    ) -> Result<Vec<String>, ConfigError> {
         let Some((at, value)) = self.take(key) else {
-            return Ok(default.iter().map(|text| (*text).to_owned()).collect());
+            return Ok(default);
         };
         let wrong = self.wrong(at, key, "a list of texts");
-        let DeValue::Array(items) = value.into_inner() else { return Err(wrong) };
+        let DeValue::Array(items) = value.into_inner() else {
+            return Err(wrong);
+        };
         items
             .into_iter()
             .map(|item| match item.into_inner() {
@@ -207,7 +239,8 @@ impl<'a> Section<'a> {
     }
 
     fn wrong(&self, at: usize, key: &str, wanted: &str) -> ConfigError {
-        self.source.error(at, format!("`{key}` in [{}] must be {wanted}", self.name))
+        self.source
+            .error(at, format!("`{key}` in [{}] must be {wanted}", self.name))
     }
 }
 

@@ -108,7 +108,11 @@ impl Broker {
             return Err(format!("`{host}` is not a host name or address"));
         }
         let port = port.unwrap_or(if tls { 8883 } else { 1883 });
-        Ok(Broker { tls, host: host.to_owned(), port })
+        Ok(Broker {
+            tls,
+            host: host.to_owned(),
+            port,
+        })
     }
 
     /// Whether the broker is on this very box.
@@ -146,10 +150,16 @@ impl Config {
     ///
     /// Errors name the line, and for a misspelt key the nearest right one.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
-        const KNOWN: &[&str] = &["site", "intake", "state", "model", "publish", "series", "service"];
+        const KNOWN: &[&str] = &[
+            "site", "intake", "state", "model", "publish", "series", "service",
+        ];
         let source = Source::new(text);
         let mut found = sections(&source, KNOWN)?;
-        let mut section = |name: &str| found.remove(name).unwrap_or_else(|| Section::absent(name, &source));
+        let mut section = |name: &str| {
+            found
+                .remove(name)
+                .unwrap_or_else(|| Section::absent(name, &source))
+        };
 
         let (site, device) = site(section("site"))?;
         let config = Config {
@@ -170,7 +180,10 @@ impl Config {
 fn site(mut section: Section<'_>) -> Result<(SlugName, SlugName), ConfigError> {
     let mut name = |key| -> Result<SlugName, ConfigError> {
         let text = section.required(key)?;
-        SlugName::parse(&text).map_err(|error| ConfigError { line: 0, what: format!("`{key}` in [site]: {error}") })
+        SlugName::parse(&text).map_err(|error| ConfigError {
+            line: 0,
+            what: format!("`{key}` in [site]: {error}"),
+        })
     };
     let pair = (name("name")?, name("device")?);
     section.finish()?;
@@ -203,8 +216,10 @@ fn folder(mut section: Section<'_>) -> Result<PathBuf, ConfigError> {
 fn publish(mut section: Section<'_>) -> Result<PublishSettings, ConfigError> {
     let broker = section.required("broker")?;
     let settings = PublishSettings {
-        broker: Broker::parse(&broker)
-            .map_err(|error| ConfigError { line: 0, what: format!("`broker` in [publish]: {error}") })?,
+        broker: Broker::parse(&broker).map_err(|error| ConfigError {
+            line: 0,
+            what: format!("`broker` in [publish]: {error}"),
+        })?,
         identity: section.parsed("identity", IdentityLevel::Accession, |text| {
             IdentityLevel::parse(text).ok_or("must be \"pseudonym\", \"accession\" or \"full\"")
         })?,
@@ -227,9 +242,16 @@ fn publish(mut section: Section<'_>) -> Result<PublishSettings, ConfigError> {
 impl PublishSettings {
     /// Patient data and passwords travel encrypted or not at all (docs/contract, "Topics").
     fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |what: &str| Err(ConfigError { line: 0, what: format!("[publish]: {what}") });
+        let refuse = |what: &str| {
+            Err(ConfigError {
+                line: 0,
+                what: format!("[publish]: {what}"),
+            })
+        };
         if !self.broker.tls && !self.broker.is_loopback() {
-            return refuse("a broker on another machine needs `mqtts://`: plain MQTT is for loopback only");
+            return refuse(
+                "a broker on another machine needs `mqtts://`: plain MQTT is for loopback only",
+            );
         }
         if self.identity == IdentityLevel::Full && !self.broker.tls {
             return refuse("identity = \"full\" needs `mqtts://`");
@@ -244,14 +266,35 @@ impl PublishSettings {
     }
 }
 
+/// Each key is the name of its rule, as refusals give it.
 fn series(mut section: Section<'_>) -> Result<crate::series::SeriesRules, ConfigError> {
-    let rules = crate::series::SeriesRules::default();
-    section.finish().map(|()| rules)
+    let usual = crate::series::SeriesRules::default();
+    let words = |list: &[String]| list.to_vec();
+    let rules = crate::series::SeriesRules {
+        require_original_primary_axial: section.switch(
+            "require_original_primary_axial",
+            usual.require_original_primary_axial,
+        )?,
+        slice_thickness_max_mm: section.number(
+            "slice_thickness_max_mm",
+            usual.slice_thickness_max_mm,
+            0.5..=10.0,
+        )?,
+        body_part_deny: section.texts("body_part_deny", words(&usual.body_part_deny))?,
+        description_deny: section.texts("description_deny", words(&usual.description_deny))?,
+        kernel_deny: section.texts("kernel_deny", words(&usual.kernel_deny))?,
+    };
+    section.finish()?;
+    Ok(rules)
 }
 
 fn service(mut section: Section<'_>) -> Result<ServiceSettings, ConfigError> {
     let percent = section.number("disk_free_percent_min", 5.0, 0.0..=90.0)?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded to 0..=90 above")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "bounded to 0..=90 above"
+    )]
     let disk_free_percent_min = percent as u8;
     let settings = ServiceSettings {
         health_every: section.duration("health_seconds", 30.0, 1.0..=600.0, SECOND)?,

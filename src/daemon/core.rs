@@ -131,12 +131,28 @@ impl Daemon {
     /// When to call with [`Event::Tick`] at the latest.
     pub fn wake_at(&self) -> Option<Moment> {
         let unsaved = self.unsaved.iter().map(|(when, _)| *when).min();
-        [self.intake.wake_at(), self.outbox.wake_at(), self.health.wake_at(), unsaved].into_iter().flatten().min()
+        [
+            self.intake.wake_at(),
+            self.outbox.wake_at(),
+            self.health.wake_at(),
+            unsaved,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Whether nothing is under way: no open series, nothing to save, nothing to send.
     pub fn is_idle(&self) -> bool {
-        self.intake.open_series() == 0 && self.unsaved.is_empty() && self.judging.is_none() && self.ready.is_empty()
+        self.intake.open_series() == 0
+            && self.unsaved.is_empty()
+            && self.judging.is_none()
+            && self.ready.is_empty()
+    }
+
+    /// Whether the broker is connected.
+    pub fn is_online(&self) -> bool {
+        self.outbox.is_online()
     }
 
     /// The last word to the broker at a clean stop.
@@ -163,7 +179,9 @@ impl Daemon {
     /// One series at a time: two would share the same two cores and both be late.
     fn judge_next(&mut self, actions: &mut Vec<Action>) {
         while self.judging.is_none() && self.outbox.has_room() {
-            let Some(ready) = self.ready.pop_front() else { return };
+            let Some(ready) = self.ready.pop_front() else {
+                return;
+            };
             // A series that got another instance while it waited is handed out again when it is quiet.
             if self.intake.is_current(&ready.key, ready.generation) {
                 self.judging = Some(ready.key.clone());
@@ -189,10 +207,16 @@ impl Daemon {
         let settings = &self.settings;
         let again = |error: crate::wire::WireError| {
             let why = Why::Failed(Fault::from(error));
-            let failed = Judgement { outcome: Outcome::NotTriaged { why }, preview: None, ..judgement.clone() };
+            let failed = Judgement {
+                outcome: Outcome::NotTriaged { why },
+                preview: None,
+                ..judgement.clone()
+            };
             Saving::new(&failed, &settings.model, &settings.sender)
         };
-        Saving::new(&judgement, &settings.model, &settings.sender).or_else(again).ok()
+        Saving::new(&judgement, &settings.model, &settings.sender)
+            .or_else(again)
+            .ok()
     }
 
     fn saved(&mut self, saving: &Saving, at: At, actions: &mut Vec<Action>) {
@@ -211,8 +235,14 @@ impl Daemon {
     }
 
     fn save_again(&mut self, at: At, actions: &mut Vec<Action>) {
-        while self.unsaved.front().is_some_and(|(when, _)| *when <= at.now) {
-            let Some((_, saving)) = self.unsaved.pop_front() else { return };
+        while self
+            .unsaved
+            .front()
+            .is_some_and(|(when, _)| *when <= at.now)
+        {
+            let Some((_, saving)) = self.unsaved.pop_front() else {
+                return;
+            };
             actions.push(Action::Save(saving));
         }
     }
@@ -250,9 +280,24 @@ impl Daemon {
     fn figures(&mut self, at: At, actions: &mut Vec<Action>) {
         let tally = self.outbox.tally(at.wall);
         let count = u64::try_from(tally.count).unwrap_or(u64::MAX);
-        self.tell_health(health::Event::Outbox { count, oldest_s: tally.oldest.as_secs() }, at, actions);
-        self.tell_health(degraded(Degraded::OutboxFull, !self.outbox.has_room()), at, actions);
-        self.tell_health(degraded(Degraded::PublishRefused, tally.refused > 0), at, actions);
+        self.tell_health(
+            health::Event::Outbox {
+                count,
+                oldest_s: tally.oldest.as_secs(),
+            },
+            at,
+            actions,
+        );
+        self.tell_health(
+            degraded(Degraded::OutboxFull, !self.outbox.has_room()),
+            at,
+            actions,
+        );
+        self.tell_health(
+            degraded(Degraded::PublishRefused, tally.refused > 0),
+            at,
+            actions,
+        );
         if self.in_flight != self.intake.open_series() {
             self.in_flight = self.intake.open_series();
             let open = u64::try_from(self.in_flight).unwrap_or(u64::MAX);

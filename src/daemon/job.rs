@@ -49,7 +49,9 @@ pub struct Saving {
 /// `domain` keeps a patient id and a study UID of the same text apart.
 pub fn pseudonym(key: &[u8; 32], domain: &str, text: &str) -> Pseudonym {
     // A key of any length is taken; the error case of the crate's general trait cannot happen.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Pseudonym::from_mac(&[0; 32]) };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        return Pseudonym::from_mac(&[0; 32]);
+    };
     mac.update(domain.as_bytes());
     mac.update(&[0]);
     mac.update(text.as_bytes());
@@ -102,7 +104,12 @@ fn identity(ready: &Ready) -> Identity {
     Identity {
         study: ready.facts.study.clone(),
         patient: ready.facts.patient.clone(),
-        accession: crate::ids::Redacted::new(header.accession.as_ref().map(|hidden| hidden.reveal().clone())),
+        accession: crate::ids::Redacted::new(
+            header
+                .accession
+                .as_ref()
+                .map(|hidden| hidden.reveal().clone()),
+        ),
         person: crate::ids::Redacted::new(PatientFacts {
             name: text(&person.name),
             id: text(&person.id),
@@ -119,27 +126,36 @@ fn record(judgement: &Judgement, finding_id: &FindingId) -> SeriesRecord {
     let state = SeriesState::Closed {
         outcome: judgement.outcome.code().to_owned(),
         finding_id: finding_id.clone(),
-        content_digest: judgement.ready.content.iter().map(|byte| format!("{byte:02x}")).collect(),
+        content_digest: judgement
+            .ready
+            .content
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
         model_digest,
         closed_at: judgement.at,
         supersedes: judgement.ready.supersedes.clone(),
         files: judgement.ready.files.clone(),
     };
-    SeriesRecord::new(judgement.ready.key.clone(), judgement.ready.last_instance_at, state)
+    SeriesRecord::new(
+        judgement.ready.key.clone(),
+        judgement.ready.last_instance_at,
+        state,
+    )
 }
 
 fn finding_record(judgement: &Judgement, finding_id: &FindingId) -> Option<FindingRecord> {
-    let Outcome::Triaged(triaged) = &judgement.outcome else { return None };
+    let Outcome::Triaged(triaged) = &judgement.outcome else {
+        return None;
+    };
     let ready = &judgement.ready;
-    let blank = FindingRecord::new(
+    let mut record = FindingRecord::new(
         finding_id.clone(),
         ready.key.clone(),
         ready.facts.patient.clone(),
         judgement.at,
     );
-    Some(FindingRecord {
-        priority: triaged.priority.as_str().to_owned(),
-        burden_percent: triaged.lesion.burden_percent,
-        ..blank
-    })
+    triaged.priority.as_str().clone_into(&mut record.priority);
+    record.burden_percent = triaged.lesion.burden_percent;
+    Some(record)
 }

@@ -12,9 +12,14 @@ pub struct Clock {
 
 impl Clock {
     /// A clock that starts now.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the monotonic clock"
+    )]
     pub fn start() -> Clock {
-        Clock { start: Instant::now() }
+        Clock {
+            start: Instant::now(),
+        }
     }
 
     /// The time since the start.
@@ -23,15 +28,24 @@ impl Clock {
     }
 
     /// The wall clock; 1970 on a box whose clock was set before it.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the wall clock"
+    )]
     pub fn wall(&self) -> WallTime {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         WallTime::default().after(since)
     }
 
     /// Both clocks and a throw of dice.
     pub(super) fn at(&self) -> At {
-        At { now: self.now(), wall: self.wall(), dice: dice() }
+        At {
+            now: self.now(),
+            wall: self.wall(),
+            dice: dice(),
+        }
     }
 }
 

@@ -14,7 +14,10 @@ pub struct Failure {
 impl Failure {
     /// A failure.
     pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Failure {
-        Failure { what: what.into(), advice: advice.into() }
+        Failure {
+            what: what.into(),
+            advice: advice.into(),
+        }
     }
 }
 

@@ -26,7 +26,10 @@ pub(super) struct Listing {
 /// Symbolic links are not followed: a link could lead out of the folder or round in circles. A file or folder that
 /// vanishes while it is listed is left out; an error on the root itself is returned, for nothing is known then.
 pub(super) fn list(root: &Path) -> io::Result<Listing> {
-    let mut listing = Listing { files: Vec::new(), cut: false };
+    let mut listing = Listing {
+        files: Vec::new(),
+        cut: false,
+    };
     let mut open = vec![(root.to_path_buf(), 0)];
     while let Some((folder, depth)) = open.pop() {
         let entries = match fs::read_dir(&folder) {
@@ -35,7 +38,9 @@ pub(super) fn list(root: &Path) -> io::Result<Listing> {
             Err(_) => continue,
         };
         for entry in entries.flatten() {
-            let Ok(kind) = entry.file_type() else { continue };
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
             if kind.is_dir() && depth < DEPTH_MAX {
                 open.push((entry.path(), depth + 1));
             } else if kind.is_file() {
@@ -47,7 +52,9 @@ pub(super) fn list(root: &Path) -> io::Result<Listing> {
             break;
         }
     }
-    listing.files.sort_by(|one, other| one.path.cmp(&other.path));
+    listing
+        .files
+        .sort_by(|one, other| one.path.cmp(&other.path));
     Ok(listing)
 }
 
@@ -58,5 +65,9 @@ fn seen(path: PathBuf, entry: &fs::DirEntry) -> Option<FileSeen> {
         Ok(after) => i64::try_from(after.as_millis()).ok()?,
         Err(before) => -i64::try_from(before.duration().as_millis()).ok()?,
     };
-    Some(FileSeen { path, bytes: facts.len(), modified: WallTime::from_unix_millis(millis) })
+    Some(FileSeen {
+        path,
+        bytes: facts.len(),
+        modified: WallTime::from_unix_millis(millis),
+    })
 }

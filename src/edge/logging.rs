@@ -15,14 +15,21 @@ pub enum LogTo {
 }
 
 /// Whether systemd gave this process a connection to the journal.
-#[expect(clippy::disallowed_methods, reason = "set by systemd for the process, not a setting of ours")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "set by systemd for the process, not a setting of ours"
+)]
 pub fn started_by_systemd() -> bool {
     std::env::var("JOURNAL_STREAM").is_ok()
 }
 
 /// Starts logging; the first call wins. Falls back to text where there is no journal.
 pub fn start(to: LogTo, verbose: bool) {
-    let level = if verbose { LevelFilter::DEBUG } else { LevelFilter::INFO };
+    let level = if verbose {
+        LevelFilter::DEBUG
+    } else {
+        LevelFilter::INFO
+    };
     let journal = match to {
         LogTo::Journal => tracing_journald::layer().ok(),
         LogTo::Text => None,
@@ -32,7 +39,12 @@ pub fn start(to: LogTo, verbose: bool) {
     let _first = match journal {
         Some(layer) => registry.with(layer).try_init(),
         None => registry
-            .with(fmt::layer().with_target(false).with_ansi(false).with_writer(std::io::stderr))
+            .with(
+                fmt::layer()
+                    .with_target(false)
+                    .with_ansi(false)
+                    .with_writer(std::io::stderr),
+            )
             .try_init(),
     };
 }

@@ -9,3 +9,27 @@ pub mod broker;
 
 /// The state folder's file.
 pub mod state;
+
+mod clock;
+mod failure;
+mod folder;
+mod judge;
+mod logging;
+mod model_folder;
+mod reader;
+mod sensors;
+mod service;
+mod settings;
+mod signals;
+mod start;
+
+pub use clock::Clock;
+pub use failure::Failure;
+pub use judge::Judge;
+pub use logging::{LogTo, start as start_logging, started_by_systemd};
+pub use model_folder::{default_folder as default_model_folder, load as load_model};
+pub use reader::Reader;
+pub use sensors::{Sensors, clock_synchronised, free_percent};
+pub use service::{Message, Service, Told};
+pub use settings::read as read_settings;
+pub use signals::watch as watch_signals;

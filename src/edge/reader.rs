@@ -29,7 +29,13 @@ const BUFFER_KEPT_MAX: usize = 8 << 20;
 impl Reader {
     /// A reader that reduces slices to `spacing_mm` and makes pseudonyms with `secret`.
     pub fn new(limits: ReadLimits, spacing_mm: f64, secret: Redacted<[u8; 32]>) -> Reader {
-        Reader { limits, spacing_mm, secret, bytes: Vec::new(), hu: Vec::new() }
+        Reader {
+            limits,
+            spacing_mm,
+            secret,
+            bytes: Vec::new(),
+            hu: Vec::new(),
+        }
     }
 
     /// What the file at `path` holds. `at`: the wall clock now.
@@ -53,25 +59,40 @@ impl Reader {
     pub fn parse(&mut self, bytes: &[u8], at: WallTime) -> ReadResult {
         let refusal = match dicom::read(bytes, &self.limits) {
             Ok(instance) => match self.slices(&instance) {
-                Ok(slices) => return self.arrival(instance.header().clone(), Ok(slices), at),
+                Ok(slices) => {
+                    let arrival = self.arrival(instance.header().clone(), Ok(slices), at);
+                    return ReadResult::Series(Box::new(arrival));
+                }
                 Err(refusal) => refusal,
             },
             Err(refusal) => refusal,
         };
         let header = dicom::read_header(bytes, &self.limits);
         if is_cut_off(&refusal) {
-            return ReadResult::CutOff { series: header.map(|header| header.series), refusal };
+            let arrival =
+                header.map(|header| Box::new(self.arrival(header, Err(refusal.clone()), at)));
+            return ReadResult::CutOff { arrival, refusal };
         }
         match header {
-            Some(header) => self.arrival(header, Err(refusal), at),
+            Some(header) => ReadResult::Series(Box::new(self.arrival(header, Err(refusal), at))),
             None => ReadResult::Foreign(refusal),
         }
     }
 
-    fn arrival(&self, header: Header, slices: Result<Vec<Slice>, Refusal>, at: WallTime) -> ReadResult {
+    fn arrival(
+        &self,
+        header: Header,
+        slices: Result<Vec<Slice>, Refusal>,
+        at: WallTime,
+    ) -> Arrival {
         let key = header.series.clone();
         let facts = facts(header, self.secret.reveal());
-        ReadResult::Series(Box::new(Arrival { key, facts, slices, at }))
+        Arrival {
+            key,
+            facts,
+            slices,
+            at,
+        }
     }
 
     fn slices(&mut self, instance: &Instance<'_>) -> Result<Vec<Slice>, Refusal> {
@@ -88,7 +109,11 @@ impl Reader {
                 frame.column_spacing,
                 self.spacing_mm,
             )?;
-            let instance_uid = instance.header().instance.clone().filter(|_| instance.frame_count() == 1);
+            let instance_uid = instance
+                .header()
+                .instance
+                .clone()
+                .filter(|_| instance.frame_count() == 1);
             slices.push(Slice {
                 instance: instance_uid,
                 digest: digest(&frame, &hu),
@@ -120,9 +145,16 @@ fn digest(frame: &SliceGeometry, hu: &[i16]) -> [u8; 32] {
 /// What a header says of its series, with pseudonyms for patient and study.
 pub(super) fn facts(header: Header, secret: &[u8; 32]) -> SeriesFacts {
     let patient_id = header.patient.reveal().id.clone().unwrap_or_default();
-    let study = header.study.as_ref().map_or_else(|| header.series.to_string(), |uid| uid.to_string());
+    let study = header
+        .study
+        .as_ref()
+        .map_or_else(|| header.series.to_string(), |uid| uid.to_string());
     // A patient without an id is told apart by the study: two such patients must not share a pseudonym.
-    let patient_key = if patient_id.is_empty() { &study } else { &patient_id };
+    let patient_key = if patient_id.is_empty() {
+        &study
+    } else {
+        &patient_id
+    };
     SeriesFacts {
         patient: pseudonym(secret, "patient", patient_key),
         study: pseudonym(secret, "study", &study),
@@ -132,7 +164,10 @@ pub(super) fn facts(header: Header, secret: &[u8; 32]) -> SeriesFacts {
 
 /// Whether the file may still be growing, or its export broke off: it is read again.
 fn is_cut_off(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::Truncated { .. } | Refusal::PixelData { .. })
+    matches!(
+        refusal,
+        Refusal::Truncated { .. } | Refusal::PixelData { .. }
+    )
 }
 
 enum Unfilled {
@@ -144,7 +179,19 @@ enum Unfilled {
 fn fill(path: &Path, bytes: &mut Vec<u8>, bytes_max: usize) -> Result<(), Unfilled> {
     bytes.clear();
     let file = File::open(path).map_err(|_| Unfilled::Unreadable)?;
-    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(limit).read_to_end(bytes).map_err(|_| Unfilled::Unreadable)?;
-    if bytes.len() > bytes_max { Err(Unfilled::TooLarge) } else { Ok(()) }
+    let limit = u64::try_from(bytes_max)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    // A film somebody left in the folder is not read to be refused.
+    if file.metadata().is_ok_and(|facts| facts.len() >= limit) {
+        return Err(Unfilled::TooLarge);
+    }
+    file.take(limit)
+        .read_to_end(bytes)
+        .map_err(|_| Unfilled::Unreadable)?;
+    if bytes.len() > bytes_max {
+        Err(Unfilled::TooLarge)
+    } else {
+        Ok(())
+    }
 }

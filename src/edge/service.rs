@@ -96,7 +96,10 @@ struct Progress {
 impl Service {
     /// Runs until [`Message::Stop`]; `tell` is called for each ending, and may ask to stop by returning `false`.
     pub fn run(mut self, mut tell: impl FnMut(Told<'_>) -> bool) -> Result<(), Failure> {
-        let mut progress = Progress { scanned: self.clock.now(), ..Progress::default() };
+        let mut progress = Progress {
+            scanned: self.clock.now(),
+            ..Progress::default()
+        };
         let mut go_on = true;
         while go_on {
             let rest = self.rest();
@@ -120,7 +123,10 @@ impl Service {
     }
 
     fn rest(&self) -> Duration {
-        let due = self.daemon.wake_at().map_or(REST_MAX, |when| when.since(self.clock.now()));
+        let due = self
+            .daemon
+            .wake_at()
+            .map_or(REST_MAX, |when| when.since(self.clock.now()));
         due.clamp(Duration::from_millis(1), REST_MAX)
     }
 
@@ -150,7 +156,9 @@ impl Service {
         }
         let now = self.clock.now();
         let scan_fresh = now.since(progress.scanned) < STUCK_AFTER + self.config.intake.poll;
-        let judge_fresh = progress.judging_since.is_none_or(|since| now.since(since) < STUCK_AFTER);
+        let judge_fresh = progress
+            .judging_since
+            .is_none_or(|since| now.since(since) < STUCK_AFTER);
         if scan_fresh && judge_fresh {
             notify(&[sd_notify::NotifyState::Watchdog]);
         }
@@ -215,7 +223,12 @@ impl Service {
     }
 
     /// Does one action; what the store answers at once comes back as an event.
-    fn act(&mut self, action: Action, progress: &mut Progress, tell: &mut dyn FnMut(Told<'_>)) -> Option<Event> {
+    fn act(
+        &mut self,
+        action: Action,
+        progress: &mut Progress,
+        tell: &mut dyn FnMut(Told<'_>),
+    ) -> Option<Event> {
         match action {
             Action::Read(path) => {
                 // The intake hands out no more reads than this channel holds, so this never waits.
@@ -241,7 +254,10 @@ impl Service {
                 None
             }
             Action::Ignored(refusal) => {
-                debug!(code = refusal.code(), "a file that holds nothing of a series");
+                debug!(
+                    code = refusal.code(),
+                    "a file that holds nothing of a series"
+                );
                 None
             }
             Action::GaveUp(id) => {
@@ -251,8 +267,15 @@ impl Service {
         }
     }
 
-    fn save(&mut self, saving: Box<crate::daemon::Saving>, tell: &mut dyn FnMut(Told<'_>)) -> Event {
-        match self.store.close_series(&saving.record, saving.finding.as_ref(), &saving.rows) {
+    fn save(
+        &mut self,
+        saving: Box<crate::daemon::Saving>,
+        tell: &mut dyn FnMut(Told<'_>),
+    ) -> Event {
+        match self
+            .store
+            .close_series(&saving.record, saving.finding.as_ref(), &saving.rows)
+        {
             Ok(()) => {
                 info!(study = %saving.pseudonym, finding = %saving.closed.finding, outcome = saving.code, "series ended");
                 tell(Told::Closed(&saving));
@@ -305,7 +328,9 @@ impl Service {
     // ---- settings and end ------------------------------------------------------------------------------------
 
     fn reload(&mut self) {
-        let Some(file) = &self.config_file else { return };
+        let Some(file) = &self.config_file else {
+            return;
+        };
         notify(&[sd_notify::NotifyState::Reloading]);
         match super::settings::read(file) {
             Ok(config) => {
@@ -313,7 +338,10 @@ impl Service {
                     || config.intake.folder != self.config.intake.folder
                     || config.state_folder != self.config.state_folder
                     || config.model_folder != self.config.model_folder;
-                self.daemon.reload(super::settings::intake_limits(&config), super::settings::sender(&config));
+                self.daemon.reload(
+                    super::settings::intake_limits(&config),
+                    super::settings::sender(&config),
+                );
                 self.config = config;
                 info!(restart_needed = restart, "settings read again");
             }
@@ -343,9 +371,17 @@ fn notify(states: &[sd_notify::NotifyState<'_>]) {
 }
 
 /// Starts the thread that lists the folder and looks at the sensors, until nobody listens any more.
-pub(super) fn start_scanner(config: &Config, clock: Clock, sender: SyncSender<Message>) -> Result<(), Failure> {
+pub(super) fn start_scanner(
+    config: &Config,
+    clock: Clock,
+    sender: SyncSender<Message>,
+) -> Result<(), Failure> {
     let (folder, poll) = (config.intake.folder.clone(), config.intake.poll);
-    let mut sensors = Sensors::new(&config.state_folder, &folder, config.service.disk_free_percent_min);
+    let mut sensors = Sensors::new(
+        &config.state_folder,
+        &folder,
+        config.service.disk_free_percent_min,
+    );
     spawn("scan", move || {
         let mut look_at = Moment::default();
         let (_never, pause) = sync_channel::<()>(0);
@@ -355,20 +391,29 @@ pub(super) fn start_scanner(config: &Config, clock: Clock, sender: SyncSender<Me
             let event = match listing {
                 Ok(listing) => {
                     if listing.cut {
-                        warn!(files = listing.files.len(), "the export folder holds too many files; the rest waits");
+                        warn!(
+                            files = listing.files.len(),
+                            "the export folder holds too many files; the rest waits"
+                        );
                     }
                     intake::Event::Scanned(listing.files)
                 }
                 Err(_) => intake::Event::FolderLost,
             };
-            if sender.send(Message::Core(Box::new(Event::Intake(event)))).is_err() {
+            if sender
+                .send(Message::Core(Box::new(Event::Intake(event))))
+                .is_err()
+            {
                 return;
             }
             if clock.now() >= look_at {
                 look_at = clock.now().after(SENSORS_EVERY);
                 for event in sensors.look(reachable) {
                     let health: health::Event = event;
-                    if sender.send(Message::Core(Box::new(Event::Health(health)))).is_err() {
+                    if sender
+                        .send(Message::Core(Box::new(Event::Health(health))))
+                        .is_err()
+                    {
                         return;
                     }
                 }
@@ -407,7 +452,10 @@ pub(super) fn start_judge(
     spawn("judge", move || {
         for ready in series {
             let judgement = judge.judge(ready, &clock);
-            if sender.send(Message::Core(Box::new(Event::Judged(Box::new(judgement))))).is_err() {
+            if sender
+                .send(Message::Core(Box::new(Event::Judged(Box::new(judgement)))))
+                .is_err()
+            {
                 return;
             }
         }
@@ -418,6 +466,9 @@ pub(super) fn start_judge(
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     let started = thread::Builder::new().name(name.to_owned()).spawn(work);
     started.map(drop).map_err(|error| {
-        Failure::new(format!("the thread `{name}` did not start: {error}"), "free memory, then start again")
+        Failure::new(
+            format!("the thread `{name}` did not start: {error}"),
+            "free memory, then start again",
+        )
     })
 }

@@ -15,12 +15,23 @@ const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The settings in `file`.
 pub fn read(file: &Path) -> Result<Config, Failure> {
-    let text = String::from_utf8(small_file(file, "the settings")?)
-        .map_err(|_| Failure::new(format!("{} is not UTF-8 text", file.display()), "save it as UTF-8"))?;
+    let text = String::from_utf8(small_file(file, "the settings")?).map_err(|_| {
+        Failure::new(
+            format!("{} is not UTF-8 text", file.display()),
+            "save it as UTF-8",
+        )
+    })?;
     Config::parse(&text).map_err(|error| {
-        let place = if error.line > 0 { format!(":{}", error.line) } else { String::new() };
+        let place = if error.line > 0 {
+            format!(":{}", error.line)
+        } else {
+            String::new()
+        };
         let what = format!("{}{place}: {}", file.display(), error.what);
-        Failure::new(what, "correct the line; systemd/scanward.toml.example explains every key")
+        Failure::new(
+            what,
+            "correct the line; systemd/scanward.toml.example explains every key",
+        )
     })
 }
 
@@ -28,7 +39,10 @@ pub fn read(file: &Path) -> Result<Config, Failure> {
 fn small_file(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
     let trouble = |error: String| {
         let text = format!("{what} in {} cannot be read: {error}", file.display());
-        Failure::new(text, "check that the file exists and that scanward's user may read it")
+        Failure::new(
+            text,
+            "check that the file exists and that scanward's user may read it",
+        )
     };
     let facts = fs::metadata(file).map_err(|error| trouble(error.to_string()))?;
     if facts.len() > SMALL_FILE_BYTES_MAX {
@@ -39,12 +53,19 @@ fn small_file(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
 
 /// Bounds and waits of the intake.
 pub(super) fn intake_limits(config: &Config) -> IntakeLimits {
-    IntakeLimits { quiet: config.intake.quiet, overdue: config.intake.overdue, ..IntakeLimits::default() }
+    IntakeLimits {
+        quiet: config.intake.quiet,
+        overdue: config.intake.overdue,
+        ..IntakeLimits::default()
+    }
 }
 
 /// Bounds of the outbox.
 pub(super) fn outbox_limits(config: &Config) -> outbox::Limits {
-    outbox::Limits { late_after: config.publish.late_after, ..outbox::Limits::default() }
+    outbox::Limits {
+        late_after: config.publish.late_after,
+        ..outbox::Limits::default()
+    }
 }
 
 /// Who sends, and what the settings let out.
@@ -65,7 +86,11 @@ pub(super) fn link(config: &Config, will: &OfflinePayload) -> Result<mqtt::Setti
     let root = Root::new(config.site.clone(), config.device.clone());
     let plain = mqtt::Settings::new(&publish.broker.host, publish.broker.port, &root.client_id());
     let settings = mqtt::Settings {
-        tls: if publish.broker.tls { Some(tls(publish)?) } else { None },
+        tls: if publish.broker.tls {
+            Some(tls(publish)?)
+        } else {
+            None
+        },
         credentials: credentials(publish)?,
         health_topic: root.topic(&Topic::Health),
         will: will.to_bytes().unwrap_or_default(),
@@ -80,17 +105,28 @@ fn tls(publish: &PublishSettings) -> Result<Tls, Failure> {
     };
     let certificate = read(&publish.client_cert_file, "the client certificate")?;
     let key = read(&publish.client_key_file, "the client key")?;
-    Ok(Tls { ca: read(&publish.ca_file, "the authority's certificate")?, client: certificate.zip(key) })
+    Ok(Tls {
+        ca: read(&publish.ca_file, "the authority's certificate")?,
+        client: certificate.zip(key),
+    })
 }
 
 fn credentials(publish: &PublishSettings) -> Result<Option<Credentials>, Failure> {
-    let Some(username) = publish.username.clone() else { return Ok(None) };
+    let Some(username) = publish.username.clone() else {
+        return Ok(None);
+    };
     let mut password = match &publish.password_file {
         Some(file) => small_file(file, "the broker's password")?,
         None => Vec::new(),
     };
-    while password.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+    while password
+        .last()
+        .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
+    {
         password.pop();
     }
-    Ok(Some(Credentials { username, password: Redacted::new(password) }))
+    Ok(Some(Credentials {
+        username,
+        password: Redacted::new(password),
+    }))
 }

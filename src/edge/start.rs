@@ -6,7 +6,7 @@ use super::judge::Judge;
 use super::mqtt::Link;
 use super::reader::Reader;
 use super::service::{INBOX_MAX, Message, Service, start_judge, start_reader, start_scanner};
-use super::{model_folder, settings};
+use super::{model_folder, settings, state};
 use crate::config::Config;
 use crate::daemon::{Daemon, Event, Settings};
 use crate::dicom::ReadLimits;
@@ -22,9 +22,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use tracing::warn;
 
-/// The database's file in the state folder.
-const STATE_FILE: &str = "scanward.redb";
-
 impl Service {
     /// A service ready to [`Service::run`], its threads started.
     ///
@@ -35,12 +32,21 @@ impl Service {
         let mut store = open_store(&config.state_folder)?;
         let boot = store.count_boot().map_err(store_failure)?;
         let secret = store.secret_key(fresh_secret()?).map_err(store_failure)?;
-        let judge = Judge::new(model_folder::load(&config.model_folder)?, &config.series, config.publish.preview, sender_profile(&config))?;
+        let package = model_folder::load(&config.model_folder)?;
+        let judge = Judge::new(
+            &package,
+            &config.series,
+            config.publish.preview,
+            config.publish.intended_use,
+        )?;
         let model = judge.model().clone();
 
         let ledger = ledger(&mut store)?;
         let intake = Intake::new(settings::intake_limits(&config), ledger);
-        let health_limits = health::Limits { interval: config.service.health_every, ..health::Limits::default() };
+        let health_limits = health::Limits {
+            interval: config.service.health_every,
+            ..health::Limits::default()
+        };
         let health = Health::new(health_limits, boot, env!("CARGO_PKG_VERSION"), clock.wall());
         let core = Settings {
             sender: settings::sender(&config),
@@ -57,26 +63,39 @@ impl Service {
         let judging = start_judge(judge, clock, sender.clone())?;
         let link = start_link(&config, &daemon, sender.clone())?;
         start_scanner(&config, clock, sender.clone())?;
-        Ok(Service { config, config_file, daemon, store, clock, link, inbox, sender, reads, judging })
+        Ok(Service {
+            config,
+            config_file,
+            daemon,
+            store,
+            clock,
+            link,
+            inbox,
+            sender,
+            reads,
+            judging,
+        })
     }
-}
-
-fn sender_profile(config: &Config) -> crate::wire::IntendedUse {
-    config.publish.intended_use
 }
 
 /// What a file may ask of us, under the settings.
 pub(super) fn read_limits(config: &Config) -> ReadLimits {
     let bytes = usize::try_from(config.intake.file_bytes_max).unwrap_or(usize::MAX);
-    ReadLimits { file_bytes_max: bytes, ..ReadLimits::default() }
+    ReadLimits {
+        file_bytes_max: bytes,
+        ..ReadLimits::default()
+    }
 }
 
 fn open_store(folder: &Path) -> Result<Store, Failure> {
     fs::create_dir_all(folder).map_err(|error| {
-        let what = format!("the state folder {} cannot be made: {error}", folder.display());
+        let what = format!(
+            "the state folder {} cannot be made: {error}",
+            folder.display()
+        );
         Failure::new(what, "check [state] folder and the rights of its parent")
     })?;
-    Store::open(&folder.join(STATE_FILE)).map_err(|error| {
+    state::open(folder).map_err(|error| {
         let what = format!("the state in {} cannot be used: {error}", folder.display());
         Failure::new(what, error.advice())
     })
@@ -91,7 +110,10 @@ fn fresh_secret() -> Result<[u8; 32], Failure> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| {
         let what = format!("the system gives no random bytes: {error}");
-        Failure::new(what, "start scanward after the system's random source is up")
+        Failure::new(
+            what,
+            "start scanward after the system's random source is up",
+        )
     })?;
     Ok(secret)
 }
@@ -105,7 +127,12 @@ fn ledger(store: &mut Store) -> Result<Vec<ClosedSeries>, Failure> {
 fn closed(record: SeriesRecord) -> Option<ClosedSeries> {
     match record.state {
         SeriesState::Open { .. } => None,
-        SeriesState::Closed { finding_id, content_digest, files, .. } => Some(ClosedSeries {
+        SeriesState::Closed {
+            finding_id,
+            content_digest,
+            files,
+            ..
+        } => Some(ClosedSeries {
             key: record.key,
             content: from_hex(&content_digest)?,
             finding: finding_id,
@@ -126,7 +153,12 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
 }
 
 /// Tells the core of the messages that still wait, and of the model.
-fn recall(daemon: &mut Daemon, store: &mut Store, clock: &Clock, model: ModelFacts) -> Result<(), Failure> {
+fn recall(
+    daemon: &mut Daemon,
+    store: &mut Store,
+    clock: &Clock,
+    model: ModelFacts,
+) -> Result<(), Failure> {
     for row in store.queued_heads().map_err(store_failure)? {
         match Parcel::from_row(row) {
             Ok(parcel) => {
@@ -140,7 +172,11 @@ fn recall(daemon: &mut Daemon, store: &mut Store, clock: &Clock, model: ModelFac
     Ok(())
 }
 
-fn start_link(config: &Config, daemon: &Daemon, sender: SyncSender<Message>) -> Result<Link, Failure> {
+fn start_link(
+    config: &Config,
+    daemon: &Daemon,
+    sender: SyncSender<Message>,
+) -> Result<Link, Failure> {
     let settings = settings::link(config, &daemon.will())?;
     let tell = move |notice| {
         // The core loop has ended: so has the link's purpose.

@@ -102,6 +102,11 @@ impl Network {
         golden::check(self)
     }
 
+    /// Gives back the memory of the plans; the next run plans anew.
+    pub fn forget_plans(&mut self) {
+        self.plans.clear();
+    }
+
     fn read<T: Copy + Default>(
         &self,
         output: &Tensor,

@@ -19,7 +19,11 @@ pub struct FileSeen {
 
 /// The mark of `seen` for the ledger.
 pub(super) fn mark(seen: &FileSeen) -> FileMark {
-    FileMark { path: PathDigest::of(&seen.path), bytes: seen.bytes, modified: seen.modified }
+    FileMark {
+        path: PathDigest::of(&seen.path),
+        bytes: seen.bytes,
+        modified: seen.modified,
+    }
 }
 
 /// What the machine remembers of one file.
@@ -27,6 +31,8 @@ pub(super) fn mark(seen: &FileSeen) -> FileMark {
 pub(super) struct Tracked {
     pub(super) seen: FileSeen,
     pub(super) first_seen: Moment,
+    /// How often it was found broken in a row, unchanged.
+    pub(super) tries: u8,
     pub(super) phase: Phase,
 }
 
@@ -69,13 +75,19 @@ pub(super) enum Phase {
 impl Phase {
     /// Holds still and waits to be read at once.
     pub(super) fn due(series: Option<SeriesKey>) -> Phase {
-        Phase::Broken { series, refusal: None, retry_at: Moment::default() }
+        Phase::Broken {
+            series,
+            refusal: None,
+            retry_at: Moment::default(),
+        }
     }
 }
 
 /// Whether a file's name says that it is not an instance: hidden, unfinished, or an index of the medium.
 pub(super) fn is_skipped(path: &Path) -> bool {
-    let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else { return true };
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else {
+        return true;
+    };
     let lower = name.to_ascii_lowercase();
     name.starts_with('.')
         || lower.ends_with(".tmp")

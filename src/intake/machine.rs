@@ -44,6 +44,9 @@ impl Default for IntakeLimits {
     }
 }
 
+/// The wait between tries of a broken file doubles so often: from 5 s to about 5 minutes.
+const RETRY_DOUBLINGS_MAX: u8 = 6;
+
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -75,8 +78,8 @@ pub enum ReadResult {
     Foreign(Refusal),
     /// It is cut off: it may still be growing, or the export broke off.
     CutOff {
-        /// The series, where the header could be read.
-        series: Option<SeriesKey>,
+        /// What its header says, where that much could be read; no slices.
+        arrival: Option<Box<Arrival>>,
         /// What is missing.
         refusal: Refusal,
     },
@@ -168,7 +171,9 @@ impl Intake {
     /// When to wake it next, if nothing else happens.
     pub fn wake_at(&self) -> Option<Moment> {
         let waiting = self.open.values().filter(|series| !series.handed_out);
-        waiting.map(|series| series.last_arrival.after(self.limits.quiet)).min()
+        waiting
+            .map(|series| series.last_arrival.after(self.limits.quiet))
+            .min()
     }
 
     // ---- files -----------------------------------------------------------------------------------------------
@@ -184,7 +189,8 @@ impl Intake {
             self.seen(seen, now);
         }
         // A file that went away keeps what was read from it; a fresh file of its name starts anew.
-        self.files.retain(|path, tracked| there.contains(path) || tracked.phase == Phase::Reading);
+        self.files
+            .retain(|path, tracked| there.contains(path) || tracked.phase == Phase::Reading);
     }
 
     fn seen(&mut self, seen: FileSeen, now: Moment) {
@@ -192,7 +198,15 @@ impl Intake {
         let Some(tracked) = self.files.get_mut(&seen.path) else {
             if !full {
                 let phase = self.phase_at_first_sight(&seen);
-                self.files.insert(seen.path.clone(), Tracked { seen, first_seen: now, phase });
+                self.files.insert(
+                    seen.path.clone(),
+                    Tracked {
+                        seen,
+                        first_seen: now,
+                        tries: 0,
+                        phase,
+                    },
+                );
             }
             return;
         };
@@ -242,6 +256,13 @@ impl Intake {
             }
             let due = matches!(&tracked.phase, Phase::Broken { retry_at, .. } if *retry_at <= now);
             if due {
+                if let Phase::Broken { refusal, .. } = &tracked.phase {
+                    tracked.tries = if refusal.is_some() {
+                        tracked.tries.saturating_add(1)
+                    } else {
+                        0
+                    };
+                }
                 tracked.phase = Phase::Reading;
                 self.reading += 1;
                 actions.push(Action::Read(path.clone()));
@@ -251,12 +272,13 @@ impl Intake {
 
     fn read(&mut self, path: PathBuf, result: ReadResult, now: Moment, actions: &mut Vec<Action>) {
         self.reading = self.reading.saturating_sub(1);
-        let still_wanted =
-            self.files.get(&path).is_some_and(|tracked| tracked.phase == Phase::Reading);
+        let still_wanted = self
+            .files
+            .get(&path)
+            .is_some_and(|tracked| tracked.phase == Phase::Reading);
         if !still_wanted {
             return;
         }
-        let retry_at = now.after(self.limits.retry);
         let phase = match result {
             ReadResult::Series(arrival) => {
                 let key = arrival.key.clone();
@@ -264,18 +286,40 @@ impl Intake {
                 Phase::Held(key)
             }
             ReadResult::Foreign(refusal) => {
-                actions.push(Action::Ignored { path: PathDigest::of(&path), refusal });
+                actions.push(Action::Ignored {
+                    path: PathDigest::of(&path),
+                    refusal,
+                });
                 Phase::Foreign
             }
-            ReadResult::CutOff { series, refusal } => {
-                Phase::Broken { series, refusal: Some(refusal), retry_at }
+            ReadResult::CutOff { arrival, refusal } => {
+                let key = arrival.map(|arrival| self.announced(&arrival, now));
+                self.broken(&path, key, refusal, now)
             }
             ReadResult::Unreadable => {
-                Phase::Broken { series: None, refusal: Some(Refusal::Unreadable { files: 1 }), retry_at }
+                self.broken(&path, None, Refusal::Unreadable { files: 1 }, now)
             }
         };
         if let Some(tracked) = self.files.get_mut(&path) {
             tracked.phase = phase;
+        }
+    }
+
+    /// A file that could not be read whole; each further try waits twice as long.
+    fn broken(
+        &self,
+        path: &Path,
+        series: Option<SeriesKey>,
+        refusal: Refusal,
+        now: Moment,
+    ) -> Phase {
+        let tries = self.files.get(path).map_or(0, |tracked| tracked.tries);
+        let doublings = u32::from(tries.min(RETRY_DOUBLINGS_MAX));
+        let retry_at = now.after(self.limits.retry.saturating_mul(1 << doublings));
+        Phase::Broken {
+            series,
+            refusal: Some(refusal),
+            retry_at,
         }
     }
 
@@ -288,11 +332,48 @@ impl Intake {
             if before.is_some() {
                 self.read_again(&key);
             }
-            self.open.insert(key.clone(), Collecting::new(&arrival, now, before));
+            self.open
+                .insert(key.clone(), Collecting::new(&arrival, now, before));
         }
         let instances_max = self.limits.instances_max;
         if let Some(series) = self.open.get_mut(&key) {
             series.add(path, arrival, instances_max, now);
+        }
+    }
+
+    /// A damaged file names its series: that alone opens it, so that even a series without one good file gets its ending.
+    /// A series that has ended stays so.
+    fn announced(&mut self, arrival: &Arrival, now: Moment) -> SeriesKey {
+        let key = arrival.key.clone();
+        if !self.open.contains_key(&key) && !self.ended.contains_key(&key) {
+            self.open
+                .insert(key.clone(), Collecting::new(arrival, now, None));
+        }
+        key
+    }
+
+    /// What is said of a series whose broken files did not get whole in time.
+    fn unreadable(&self, key: &SeriesKey, series: &Collecting, waiting: usize) -> Refusal {
+        let own = self
+            .files
+            .values()
+            .find_map(|tracked| match &tracked.phase {
+                Phase::Broken {
+                    series: Some(other),
+                    refusal: Some(refusal),
+                    ..
+                } if other == key => Some(refusal),
+                Phase::Growing
+                | Phase::Reading
+                | Phase::Held(_)
+                | Phase::Known(_)
+                | Phase::PutBack(_)
+                | Phase::Foreign
+                | Phase::Broken { .. } => None,
+            });
+        match own {
+            Some(refusal) if series.slices.is_empty() => refusal.clone(),
+            Some(_) | None => Refusal::Unreadable { files: waiting },
         }
     }
 
@@ -302,11 +383,18 @@ impl Intake {
     }
 
     fn is_full(&self) -> bool {
-        self.open.values().map(|series| series.slices.len()).sum::<usize>() >= self.limits.slices_held_max
+        self.open
+            .values()
+            .map(|series| series.slices.len())
+            .sum::<usize>()
+            >= self.limits.slices_held_max
     }
 
     fn series_holding(&self) -> usize {
-        self.open.values().filter(|series| !series.slices.is_empty()).count()
+        self.open
+            .values()
+            .filter(|series| !series.slices.is_empty())
+            .count()
     }
 
     fn judge_the_quiet(&mut self, now: Moment, actions: &mut Vec<Action>) {
@@ -329,18 +417,30 @@ impl Intake {
             return None;
         }
         let waiting = self.waiting_files(key, series, quiet_at);
-        let overdue = now >= series.last_arrival.after(self.limits.quiet + self.limits.overdue);
+        let overdue = now
+            >= series
+                .last_arrival
+                .after(self.limits.quiet + self.limits.overdue);
         if waiting > 0 && !overdue {
             return None;
         }
-        let result = if waiting > 0 { Err(Refusal::Unreadable { files: waiting }) } else { series.result() };
+        let result = if waiting > 0 {
+            Err(self.unreadable(key, series, waiting))
+        } else {
+            series.result()
+        };
         let content = series.content();
         let files = self.marks_of(key);
         // The same slices again (a copy in another folder, say) change nothing: the old ending stands.
         if let Some(before) = self.open.get(key).and_then(|series| series.before.clone())
             && before.content == content
         {
-            self.end(ClosedSeries { key: key.clone(), content, finding: before.finding, files });
+            self.end(ClosedSeries {
+                key: key.clone(),
+                content,
+                finding: before.finding,
+                files,
+            });
             return None;
         }
         self.generation += 1;
@@ -358,13 +458,17 @@ impl Intake {
             files,
             supersedes: series.before.as_ref().map(|before| before.finding.clone()),
             last_instance_at: series.last_instance_at,
+            ready_at: now,
+            instances: u32::try_from(series.files.len()).unwrap_or(u32::MAX),
             siblings,
         })
     }
 
     /// Whether `generation` is still what `key` holds: no instance came since it was handed out.
     pub fn is_current(&self, key: &SeriesKey, generation: u64) -> bool {
-        self.open.get(key).is_some_and(|series| series.handed_out && series.generation == generation)
+        self.open
+            .get(key)
+            .is_some_and(|series| series.handed_out && series.generation == generation)
     }
 
     /// Files that may hold a slice of this series and could not be read yet.
@@ -373,48 +477,92 @@ impl Intake {
     /// way; and broken files of nobody's beside its own that were written about when its own were. Files that came
     /// later belong to somebody else, or reopen it.
     fn waiting_files(&self, key: &SeriesKey, series: &Collecting, quiet_at: Moment) -> usize {
-        let folders: BTreeSet<&Path> = series.files.iter().filter_map(|path| path.parent()).collect();
+        let folders: BTreeSet<&Path> = series
+            .files
+            .iter()
+            .filter_map(|path| path.parent())
+            .collect();
         let beside = |path: &Path| path.parent().is_some_and(|parent| folders.contains(parent));
         let written = self.written_between(series);
         let may_be_ours = |path: &Path, tracked: &Tracked| match &tracked.phase {
-            Phase::Broken { series: Some(other), .. } | Phase::PutBack(other) => other == key,
-            Phase::Broken { series: None, refusal: Some(_), .. } => {
-                beside(path) && written.contains(&tracked.seen.modified)
+            Phase::Broken {
+                series: Some(other),
+                ..
             }
-            Phase::Growing | Phase::Reading | Phase::Broken { series: None, refusal: None, .. } => {
-                tracked.first_seen <= quiet_at && beside(path)
-            }
+            | Phase::PutBack(other) => other == key,
+            Phase::Broken {
+                series: None,
+                refusal: Some(_),
+                ..
+            } => beside(path) && written.contains(&tracked.seen.modified),
+            Phase::Growing
+            | Phase::Reading
+            | Phase::Broken {
+                series: None,
+                refusal: None,
+                ..
+            } => tracked.first_seen <= quiet_at && beside(path),
             Phase::Held(_) | Phase::Known(_) | Phase::Foreign => false,
         };
-        self.files.iter().filter(|(path, tracked)| may_be_ours(path, tracked)).count()
+        self.files
+            .iter()
+            .filter(|(path, tracked)| may_be_ours(path, tracked))
+            .count()
     }
 
     /// The times of change of a series' files, widened by the quiet time on both sides. Both ends come from the file
     /// server's clock, so a wrong clock of ours does not matter.
     fn written_between(&self, series: &Collecting) -> RangeInclusive<WallTime> {
-        let times = || series.files.iter().filter_map(|path| self.files.get(path)).map(|file| file.seen.modified);
+        let times = || {
+            series
+                .files
+                .iter()
+                .filter_map(|path| self.files.get(path))
+                .map(|file| file.seen.modified)
+        };
         let quiet = i64::try_from(self.limits.quiet.as_millis()).unwrap_or(i64::MAX);
-        let first = times().min().map_or(0, WallTime::unix_millis).saturating_sub(quiet);
-        let last = times().max().map_or(0, WallTime::unix_millis).saturating_add(quiet);
+        let first = times()
+            .min()
+            .map_or(0, WallTime::unix_millis)
+            .saturating_sub(quiet);
+        let last = times()
+            .max()
+            .map_or(0, WallTime::unix_millis)
+            .saturating_add(quiet);
         WallTime::from_unix_millis(first)..=WallTime::from_unix_millis(last)
     }
 
     fn is_put_back(&self, key: &SeriesKey) -> bool {
-        self.files.values().any(|tracked| tracked.phase == Phase::PutBack(key.clone()))
+        self.files
+            .values()
+            .any(|tracked| tracked.phase == Phase::PutBack(key.clone()))
     }
 
     fn marks_of(&self, key: &SeriesKey) -> Vec<FileMark> {
         let ours = |tracked: &&Tracked| match &tracked.phase {
             Phase::Held(held) | Phase::Known(held) => held == key,
-            Phase::Growing | Phase::Reading | Phase::Foreign | Phase::PutBack(_) | Phase::Broken { .. } => false,
+            Phase::Growing
+            | Phase::Reading
+            | Phase::Foreign
+            | Phase::PutBack(_)
+            | Phase::Broken { .. } => false,
         };
-        self.files.values().filter(ours).map(|tracked| mark(&tracked.seen)).collect()
+        self.files
+            .values()
+            .filter(ours)
+            .map(|tracked| mark(&tracked.seen))
+            .collect()
     }
 
     /// Other series of the same study that are open or were closed in this run.
     fn siblings(&self, key: &SeriesKey) -> Vec<SeriesFacts> {
-        let Some(study) = self.open.get(key).map(|series| series.facts.study.clone()) else { return Vec::new() };
-        let open = self.open.iter().map(|(other, series)| (other, &series.facts));
+        let Some(study) = self.open.get(key).map(|series| series.facts.study.clone()) else {
+            return Vec::new();
+        };
+        let open = self
+            .open
+            .iter()
+            .map(|(other, series)| (other, &series.facts));
         open.chain(self.studies.iter())
             .filter(|(other, facts)| *other != key && facts.study == study)
             .map(|(_, facts)| facts.clone())
@@ -422,12 +570,18 @@ impl Intake {
     }
 
     fn closed(&mut self, closed: ClosedSeries) {
-        let newer_slices = self.open.get(&closed.key).is_some_and(|series| !series.handed_out);
+        let newer_slices = self
+            .open
+            .get(&closed.key)
+            .is_some_and(|series| !series.handed_out);
         if newer_slices {
             // An instance came while the ending was being written: the series stays open, and its next ending
             // replaces this one.
             if let Some(series) = self.open.get_mut(&closed.key) {
-                series.before = Some(Ended { content: closed.content, finding: closed.finding.clone() });
+                series.before = Some(Ended {
+                    content: closed.content,
+                    finding: closed.finding.clone(),
+                });
             }
             return self.remember(closed);
         }
@@ -442,7 +596,10 @@ impl Intake {
                 self.studies.pop_first();
             }
         }
-        self.change_phase(&Phase::Held(closed.key.clone()), &Phase::Known(closed.key.clone()));
+        self.change_phase(
+            &Phase::Held(closed.key.clone()),
+            &Phase::Known(closed.key.clone()),
+        );
         self.take_up_what_was_put_back();
         self.remember(closed);
     }
@@ -451,7 +608,13 @@ impl Intake {
         for mark in &closed.files {
             self.marks.insert(mark.path, (*mark, closed.key.clone()));
         }
-        self.ended.insert(closed.key, Ended { content: closed.content, finding: closed.finding });
+        self.ended.insert(
+            closed.key,
+            Ended {
+                content: closed.content,
+                finding: closed.finding,
+            },
+        );
     }
 
     fn reopened(&mut self, key: &SeriesKey, now: Moment) {
@@ -466,8 +629,13 @@ impl Intake {
     /// again when a series is closed. The oldest series always goes on, so every series comes to its end.
     fn put_back_the_youngest(&mut self) {
         while self.is_full() && self.series_holding() > 1 {
-            let waiting = self.open.iter().filter(|(_, series)| !series.handed_out && !series.slices.is_empty());
-            let youngest = waiting.max_by_key(|(_, series)| series.first_arrival).map(|(key, _)| key.clone());
+            let waiting = self
+                .open
+                .iter()
+                .filter(|(_, series)| !series.handed_out && !series.slices.is_empty());
+            let youngest = waiting
+                .max_by_key(|(_, series)| series.first_arrival)
+                .map(|(key, _)| key.clone());
             let Some(key) = youngest else { return };
             self.open.remove(&key);
             self.change_phase(&Phase::Held(key.clone()), &Phase::PutBack(key));
@@ -483,7 +651,11 @@ impl Intake {
     }
 
     fn change_phase(&mut self, from: &Phase, to: &Phase) {
-        for tracked in self.files.values_mut().filter(|tracked| tracked.phase == *from) {
+        for tracked in self
+            .files
+            .values_mut()
+            .filter(|tracked| tracked.phase == *from)
+        {
             tracked.phase = to.clone();
         }
     }

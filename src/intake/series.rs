@@ -67,6 +67,10 @@ pub struct Ready {
     pub supersedes: Option<FindingId>,
     /// Arrival of the last instance.
     pub last_instance_at: WallTime,
+    /// When it was handed out.
+    pub ready_at: Moment,
+    /// Files that held an instance of it, whatever became of them.
+    pub instances: u32,
     /// Whether another, better reconstruction of the same study is on its way or done.
     pub siblings: Vec<SeriesFacts>,
 }
@@ -125,12 +129,25 @@ impl Collecting {
     }
 
     /// Takes in what a file held. The first serious refusal stays: one bad instance ends the whole series.
-    pub(super) fn add(&mut self, path: PathBuf, arrival: Arrival, instances_max: usize, now: Moment) {
+    pub(super) fn add(
+        &mut self,
+        path: PathBuf,
+        arrival: Arrival,
+        instances_max: usize,
+        now: Moment,
+    ) {
         self.last_arrival = now;
         self.last_instance_at = self.last_instance_at.max(arrival.at);
         self.handed_out = false;
         if arrival.facts.patient != self.facts.patient || arrival.facts.study != self.facts.study {
             self.refuse(Refusal::PatientMixed);
+        }
+        let frames =
+            [&arrival.facts, &self.facts].map(|facts| facts.header.frame_of_reference.as_ref());
+        if let [Some(one), Some(other)] = frames
+            && one != other
+        {
+            self.refuse(Refusal::FrameOfReferenceMixed);
         }
         match arrival.slices {
             Ok(slices) => {
@@ -145,7 +162,8 @@ impl Collecting {
     }
 
     fn add_slice(&mut self, path: PathBuf, slice: Slice, instances_max: usize) {
-        let same_instance = |held: &Slice| held.instance.is_some() && held.instance == slice.instance;
+        let same_instance =
+            |held: &Slice| held.instance.is_some() && held.instance == slice.instance;
         let twin = self
             .slices
             .iter()
@@ -154,11 +172,15 @@ impl Collecting {
         match twin {
             Some(held) if held.digest == slice.digest => {}
             Some(_) => {
-                let uid = slice.instance.map_or_else(String::new, |uid| uid.to_string());
+                let uid = slice
+                    .instance
+                    .map_or_else(String::new, |uid| uid.to_string());
                 self.refuse(Refusal::InstanceConflict { uid });
             }
             None if self.slices.len() >= instances_max => {
-                self.refuse(Refusal::SeriesTooLarge { what: format!("more than {instances_max} slices") });
+                self.refuse(Refusal::SeriesTooLarge {
+                    what: format!("more than {instances_max} slices"),
+                });
             }
             None => self.slices.push((path, slice)),
         }
@@ -178,7 +200,8 @@ impl Collecting {
 
     /// SHA-256 over the slices' digests in ascending order, or over the refusal's code where there are none.
     pub(super) fn content(&self) -> [u8; 32] {
-        let digests: BTreeSet<[u8; 32]> = self.slices.iter().map(|(_, slice)| slice.digest).collect();
+        let digests: BTreeSet<[u8; 32]> =
+            self.slices.iter().map(|(_, slice)| slice.digest).collect();
         let mut hasher = Sha256::new();
         for digest in &digests {
             hasher.update(digest);
@@ -193,19 +216,27 @@ impl Collecting {
     pub(super) fn result(&self) -> Result<Vec<Slice>, Refusal> {
         match self.ending() {
             Some(refusal) => Err(refusal.clone()),
+            None if self.slices.is_empty() => Err(Refusal::FilesGone),
             None => Ok(self.slices.iter().map(|(_, slice)| slice.clone()).collect()),
         }
     }
 
     fn ending(&self) -> Option<&Refusal> {
-        let only_minor = if self.slices.is_empty() { self.minor.as_ref() } else { None };
+        let only_minor = if self.slices.is_empty() {
+            self.minor.as_ref()
+        } else {
+            None
+        };
         self.refusal.as_ref().or(only_minor)
     }
 }
 
 /// Whether an instance may be left out of its series: scanners put the scout or a dose page into it.
 fn is_minor(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::Localizer | Refusal::NoImage | Refusal::NotCt { .. })
+    matches!(
+        refusal,
+        Refusal::Localizer | Refusal::NoImage | Refusal::NotCt { .. }
+    )
 }
 
 /// All series that are open.

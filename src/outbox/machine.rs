@@ -175,6 +175,11 @@ impl Outbox {
         self.slots.len() < self.limits.tickets_max
     }
 
+    /// Whether the broker is connected.
+    pub fn is_online(&self) -> bool {
+        self.online
+    }
+
     /// What waits.
     pub fn tally(&self, wall: WallTime) -> Tally {
         let waiting = || {

@@ -2,6 +2,16 @@
 //!
 //! Canonical orientation: z feet → head, y front → back, x patient right → left (the axes of LPS, all ascending).
 
+mod components;
 mod grid;
+mod morphology;
+mod plausible;
+mod reduce;
+mod stack;
 
+pub use components::{Component, Components, Neighbours};
 pub use grid::{Grid3, GridError, Region};
+pub use morphology::{close, dilate};
+pub use plausible::plausible;
+pub use reduce::{HISTOGRAM_BINS, ReducedSlice, reduce};
+pub use stack::{Volume, VolumeLimits, stack};

@@ -1,0 +1,91 @@
+//! Arguments, exit codes, printing.
+
+mod analyze;
+mod args;
+mod bench;
+#[cfg(feature = "demo")]
+mod demo;
+mod doctor;
+mod generate;
+mod phantom;
+mod print;
+mod run;
+
+use crate::edge::Failure;
+use args::{Arguments, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// How a command ended. Source: docs/operating.md, "Exit codes".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Done; every series triaged.
+    Done,
+    /// The box failed.
+    BoxFault,
+    /// Wrong arguments or settings.
+    Usage,
+    /// At least one series was not triaged.
+    NotTriaged,
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> ExitCode {
+        ExitCode::from(match ending {
+            Ending::Done => 0,
+            Ending::BoxFault => 1,
+            Ending::Usage => 2,
+            Ending::NotTriaged => 3,
+        })
+    }
+}
+
+/// A command that could not do its work, and how it ends then.
+struct Stopped {
+    failure: Failure,
+    ending: Ending,
+}
+
+impl Stopped {
+    /// The arguments or settings are wrong.
+    fn usage(failure: Failure) -> Stopped {
+        Stopped {
+            failure,
+            ending: Ending::Usage,
+        }
+    }
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Stopped {
+        Stopped {
+            failure,
+            ending: Ending::BoxFault,
+        }
+    }
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let ended = match arguments.command {
+        Some(Command::Run(run)) => run::run(&run, arguments.verbose),
+        Some(Command::Analyze(analyze)) => analyze::run(&analyze),
+        Some(Command::Phantom(phantom)) => phantom::run(&phantom),
+        #[cfg(feature = "demo")]
+        Some(Command::Demo(demo)) => demo::run(&demo, arguments.verbose),
+        Some(Command::Doctor(doctor)) => doctor::run(&doctor),
+        Some(Command::Bench(bench)) => bench::run(&bench),
+        Some(Command::Completions { shell }) => generate::completions(shell),
+        Some(Command::Man) => generate::man(),
+        None if arguments.version => generate::version(arguments.verbose),
+        None => generate::help(),
+    };
+    match ended {
+        Ok(ending) => ending.into(),
+        Err(stopped) => {
+            print::failure(&stopped.failure);
+            stopped.ending.into()
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The two doors to the terminal: results to stdout, the rest to stderr.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the one place of the program that prints"
+)]
+
+use crate::edge::Failure;
+
+/// A line of a result.
+pub(super) fn out(line: &str) {
+    println!("{line}");
+}
+
+/// A line beside the result: progress, notes.
+pub(super) fn note(line: &str) {
+    eprintln!("{line}");
+}
+
+/// What happened and what to do next.
+pub(super) fn failure(failure: &Failure) {
+    eprintln!("error: {failure}");
+    eprintln!("hint: {}", failure.advice);
+}

@@ -1,0 +1,248 @@
+//! The pipeline around a loaded network: a series that is ready becomes a judgement, whatever happens inside.
+
+use super::clock::Clock;
+use super::failure::Failure;
+use crate::daemon::Judgement;
+use crate::fault::Fault;
+use crate::infer::{Backend, Network};
+use crate::intake::Ready;
+use crate::model::{ModelManifest, ModelPackage};
+use crate::outcome::{
+    LesionFacts, ModelFacts, Outcome, SeriesFacts, TimingFacts, TriagedSeries, Why, ZoneBurden,
+};
+use crate::pipeline::{PipelineLimits, PipelineSlice, Triage, left_out, triage};
+use crate::preview::{self, Outlines};
+use crate::series::SeriesRules;
+use crate::units::WallTime;
+use crate::wire::IntendedUse;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Slices up to this thickness make a thin series, mm.
+const THIN_MM: f64 = 3.0;
+
+/// A network that passed its self check, with all that its running needs.
+#[derive(Debug)]
+pub struct Judge {
+    network: Network,
+    manifest: ModelManifest,
+    facts: ModelFacts,
+    limits: PipelineLimits,
+    outlines: Option<Outlines>,
+}
+
+/// What became of a series, with the volumes that a local command may want to draw.
+#[derive(Debug)]
+pub struct Judged {
+    /// For the daemon.
+    pub judgement: Judgement,
+    /// Everything known of it, when it was triaged.
+    pub triage: Option<Box<Triage>>,
+}
+
+impl Judge {
+    /// Loads the network of `package` and runs its self check.
+    ///
+    /// `preview`: whether each finding gets a picture; `intended_use` decides what the picture shows. Errors: the network
+    /// does not load, or gives another answer than its manifest.
+    pub fn new(
+        package: &ModelPackage,
+        rules: &SeriesRules,
+        preview: bool,
+        intended_use: IntendedUse,
+    ) -> Result<Judge, Failure> {
+        let failed = |fault: Fault| Failure::new(fault.to_string(), fault.advice());
+        let mut network = Network::load(package).map_err(failed)?;
+        network.golden_check().map_err(failed)?;
+        network.forget_plans();
+        let manifest = package.manifest().clone();
+        let facts = ModelFacts {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            digest: package.digest().clone(),
+            epoch: u32::try_from(manifest.epoch).unwrap_or(u32::MAX),
+            backend: network.name().to_owned(),
+        };
+        let limits = PipelineLimits {
+            rules: rules.clone(),
+            ..PipelineLimits::default()
+        };
+        let outlines = preview.then_some(match intended_use {
+            IntendedUse::Detection => Outlines::Shown,
+            IntendedUse::Triage => Outlines::Hidden,
+        });
+        Ok(Judge {
+            network,
+            manifest,
+            facts,
+            limits,
+            outlines,
+        })
+    }
+
+    /// The model that runs.
+    pub fn model(&self) -> &ModelFacts {
+        &self.facts
+    }
+
+    /// The model's manifest.
+    pub fn manifest(&self) -> &ModelManifest {
+        &self.manifest
+    }
+
+    /// The in-plane spacing that slices are reduced to, mm.
+    pub fn spacing_mm(&self) -> f64 {
+        self.manifest.input.spacing_mm
+    }
+
+    /// Judges a series. Never fails: what goes wrong is the judgement.
+    pub fn judge(&mut self, ready: Box<Ready>, clock: &Clock) -> Judgement {
+        let judgement = self.judge_whole(ready, clock).judgement;
+        // The next series is minutes away and seldom of this very shape.
+        self.network.forget_plans();
+        judgement
+    }
+
+    /// As [`Judge::judge`], with the volumes.
+    pub fn judge_whole(&mut self, ready: Box<Ready>, clock: &Clock) -> Judged {
+        let began = clock.now();
+        let queued = began.since(ready.ready_at);
+        let result = self.run(&ready);
+        let at = clock.wall();
+        let compute = clock.now().since(began);
+        let complete_at =
+            WallTime::from_unix_millis(at.unix_millis() - millis(queued) - millis(compute));
+        let timing = TimingFacts {
+            last_instance_at: ready.last_instance_at,
+            complete_at,
+            compute_ms: u64::try_from(compute.as_millis()).unwrap_or(u64::MAX),
+            queued_ms: u64::try_from(queued.as_millis()).unwrap_or(u64::MAX),
+        };
+        match result {
+            Ok(triage) => {
+                let outcome = Outcome::Triaged(Box::new(self.triaged(&triage, timing)));
+                let series = facts(&ready, Some(&triage));
+                let preview = self.outlines.and_then(|outlines| {
+                    preview::picture(&triage.volume, &triage.lung, &triage.lesion, outlines)
+                });
+                Judged {
+                    judgement: Judgement {
+                        ready,
+                        outcome,
+                        series,
+                        preview,
+                        at,
+                    },
+                    triage: Some(Box::new(triage)),
+                }
+            }
+            Err(why) => {
+                let series = facts(&ready, None);
+                let outcome = Outcome::NotTriaged { why };
+                Judged {
+                    judgement: Judgement {
+                        ready,
+                        outcome,
+                        series,
+                        preview: None,
+                        at,
+                    },
+                    triage: None,
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, ready: &Ready) -> Result<Triage, Why> {
+        let slices = ready
+            .slices
+            .as_ref()
+            .map_err(|refusal| Why::Refused(refusal.clone()))?;
+        let siblings: Vec<_> = ready
+            .siblings
+            .iter()
+            .map(|sibling| sibling.header.as_ref())
+            .collect();
+        let header = ready.facts.header.as_ref();
+        if let Some(refusal) = left_out(header, &siblings) {
+            return Err(Why::Refused(refusal));
+        }
+        let slices: Vec<PipelineSlice<'_>> = slices
+            .iter()
+            .map(|slice| PipelineSlice {
+                geometry: &slice.geometry,
+                plane: &slice.plane,
+                has_uid: slice.instance.is_some(),
+            })
+            .collect();
+        let (network, manifest, limits) = (&mut self.network, &self.manifest, &self.limits);
+        let run = || triage(header, &slices, network, manifest, limits);
+        // A panic, ours or a dependency's, ends this series and not the daemon.
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+            let what = "a stage of the pipeline panicked".to_owned();
+            Err(Why::Failed(Fault::Internal {
+                room: "pipeline",
+                what,
+            }))
+        })
+    }
+
+    fn triaged(&self, triage: &Triage, timing: TimingFacts) -> TriagedSeries {
+        let report = &triage.report;
+        let [low, high] = report.burden_interval;
+        TriagedSeries {
+            priority: triage.priority,
+            score: report.score,
+            lesion: LesionFacts {
+                burden_percent: report.burden.get(),
+                burden_interval_percent: [low.get(), high.get()],
+                volume_ml: report.lesion_volume.get(),
+                lung_volume_ml: report.lung_volume.get(),
+                count: u32::try_from(report.lesions.len()).unwrap_or(u32::MAX),
+                zones: report
+                    .zones
+                    .iter()
+                    .map(|zone| ZoneBurden {
+                        zone: zone.zone.name(),
+                        burden_percent: zone.burden.get(),
+                    })
+                    .collect(),
+            },
+            comparison: None,
+            quality: triage
+                .quality
+                .iter()
+                .map(|flag| flag.code().to_owned())
+                .collect(),
+            timing,
+            model: self.facts.clone(),
+        }
+    }
+}
+
+/// What is known of the series itself; the spacing only where the slices make one volume.
+fn facts(ready: &Ready, triage: Option<&Triage>) -> SeriesFacts {
+    let header = &ready.facts.header;
+    let spacing = triage.map(|triage| {
+        let geometry = &triage.geometry;
+        [
+            geometry.step_mm,
+            geometry.row_spacing,
+            geometry.column_spacing,
+        ]
+    });
+    let thin = header
+        .slice_thickness
+        .is_none_or(|thickness| thickness <= THIN_MM);
+    SeriesFacts {
+        modality: header.modality.clone(),
+        instances: ready.instances,
+        spacing_mm: spacing,
+        acquired: header.acquired,
+        description_code: triage
+            .map(|_| if thin { "chest-thin" } else { "chest-thick" }.to_owned()),
+    }
+}
+
+fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

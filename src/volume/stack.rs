@@ -1,0 +1,244 @@
+//! Reduced slices to one volume: z resampled at the end, canonical orientation.
+
+use super::grid::Grid3;
+use super::reduce::{HISTOGRAM_BINS, ReducedSlice};
+use crate::refusal::Refusal;
+use crate::series::Geometry;
+use crate::units::Spacing;
+
+/// Bounds of a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VolumeLimits {
+    /// Voxels after resampling.
+    pub voxels_max: usize,
+}
+
+impl Default for VolumeLimits {
+    /// Twice the largest chest on a 2.8 mm grid (600 × 500 × 500 mm).
+    fn default() -> VolumeLimits {
+        VolumeLimits {
+            voxels_max: 14_000_000,
+        }
+    }
+}
+
+/// A chest on the network's grid, canonical orientation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Volume {
+    /// Hounsfield units, index order `z, y, x`: feet → head, front → back, patient right → left.
+    pub hu: Grid3<i16>,
+    /// Edge lengths of a voxel.
+    pub spacing: Spacing,
+    /// Centre of voxel `0, 0, 0`, LPS mm.
+    pub origin: [f64; 3],
+    /// Unit vectors in LPS of the axes `z, y, x`.
+    pub axes: [[f64; 3]; 3],
+    /// Native pixels in each 64 HU from -1024 up.
+    pub histogram: [u64; HISTOGRAM_BINS],
+}
+
+/// Builds the volume of `slices`, given in any order; `geometry` holds their order and flips.
+///
+/// z is resampled to `target` by linear interpolation between slice centres, after a Gaussian of σ = 0.42 × target/step
+/// slices where the step is finer than the target: the kernel used in training (scripts/training/grid.py).
+/// Errors: [`Refusal::SeriesTooLarge`]; [`Refusal::SizeMixed`] when a slice's grid differs.
+pub fn stack(
+    slices: &[&ReducedSlice],
+    geometry: &Geometry,
+    target: Spacing,
+    limits: &VolumeLimits,
+) -> Result<Volume, Refusal> {
+    let ordered: Option<Vec<&ReducedSlice>> = geometry
+        .order
+        .iter()
+        .map(|index| slices.get(*index).copied())
+        .collect();
+    let Some((ordered, first)) =
+        ordered.and_then(|all| all.first().copied().map(|first| (all, first)))
+    else {
+        return Err(Refusal::TooShort {
+            height_mm: 0.0,
+            least_mm: geometry.step_mm,
+        });
+    };
+    let (rows, columns) = (first.rows(), first.columns());
+    if ordered
+        .iter()
+        .any(|slice| (slice.rows(), slice.columns()) != (rows, columns))
+    {
+        return Err(Refusal::SizeMixed);
+    }
+    let samples = Samples::new(ordered.len(), geometry.step_mm, target.z());
+    let voxels = samples.count.saturating_mul(rows).saturating_mul(columns);
+    if voxels > limits.voxels_max {
+        let what = format!("{voxels} voxels, {} are allowed", limits.voxels_max);
+        return Err(Refusal::SeriesTooLarge { what });
+    }
+    let mut hu = Grid3::filled([samples.count, rows, columns], 0);
+    let mut sums = vec![0.0_f32; rows * columns];
+    for (index, plane) in hu.planes_mut().enumerate() {
+        sums.fill(0.0);
+        for (slice, weight) in samples.weights(index) {
+            let Some(slice) = ordered.get(slice) else {
+                continue;
+            };
+            for (sum, value) in sums.iter_mut().zip(slice.hu()) {
+                *sum += weight * f32::from(*value);
+            }
+        }
+        for (to, sum) in plane.iter_mut().zip(&sums) {
+            *to = rounded(*sum);
+        }
+        flip(plane, columns, geometry);
+    }
+    Ok(Volume {
+        hu,
+        spacing: target,
+        origin: origin(first, geometry, target, &samples),
+        axes: geometry.axes,
+        histogram: histogram(&ordered),
+    })
+}
+
+/// Where the new planes lie along z, and what each takes from the slices.
+struct Samples {
+    slices: usize,
+    count: usize,
+    factor: f64,
+    sigma: f64,
+}
+
+/// Steps within this share of the target are left as they are: resampling would only blur them.
+const SAME_SPACING: f64 = 0.02;
+/// σ of the Gaussian before reducing, in target planes (scripts/training/grid.py).
+const SIGMA_TARGETS: f64 = 0.42;
+
+impl Samples {
+    fn new(slices: usize, step_mm: f64, target_mm: f64) -> Samples {
+        let factor = step_mm / target_mm;
+        if (factor - 1.0).abs() < SAME_SPACING {
+            return Samples {
+                slices,
+                count: slices,
+                factor: 1.0,
+                sigma: 0.0,
+            };
+        }
+        let count = whole((slices as f64 * factor).round().max(1.0));
+        let sigma = if factor < 1.0 {
+            SIGMA_TARGETS / factor
+        } else {
+            0.0
+        };
+        Samples {
+            slices,
+            count,
+            factor,
+            sigma,
+        }
+    }
+
+    /// The centre of plane `index`, in slices.
+    fn centre(&self, index: usize) -> f64 {
+        let last = self.slices.saturating_sub(1) as f64;
+        ((index as f64 + 0.5) / self.factor - 0.5).clamp(0.0, last)
+    }
+
+    /// Slices and weights of plane `index`; the weights add up to 1. Slices past an end count as the last one there.
+    fn weights(&self, index: usize) -> Vec<(usize, f32)> {
+        let centre = self.centre(index);
+        let low = centre.floor();
+        let share = centre - low;
+        let mut weights = Vec::new();
+        for (slice, part) in [(low, 1.0 - share), (low + 1.0, share)] {
+            if part > f64::EPSILON {
+                self.spread(slice, part, &mut weights);
+            }
+        }
+        weights
+    }
+
+    fn spread(&self, slice: f64, part: f64, weights: &mut Vec<(usize, f32)>) {
+        let last = self.slices.saturating_sub(1) as f64;
+        let reach = (4.0 * self.sigma + 0.5).floor();
+        let gauss = |offset: f64| (-0.5 * (offset / self.sigma).powi(2)).exp();
+        if self.sigma <= 0.0 {
+            weights.push((whole(slice.clamp(0.0, last)), single(part)));
+            return;
+        }
+        let offsets = || (0..=2 * whole(reach)).map(|index| index as f64 - reach);
+        let sum: f64 = offsets().map(gauss).sum();
+        for offset in offsets() {
+            let place = whole((slice + offset).clamp(0.0, last));
+            weights.push((place, single(part * gauss(offset) / sum)));
+        }
+    }
+}
+
+/// Puts a plane into canonical orientation: rows front to back, columns patient right to left.
+fn flip(plane: &mut [i16], columns: usize, geometry: &Geometry) {
+    if geometry.flip_y {
+        plane.reverse();
+    }
+    // Reversing the whole plane turned the columns too.
+    if geometry.flip_x != geometry.flip_y {
+        plane.chunks_exact_mut(columns).for_each(<[i16]>::reverse);
+    }
+}
+
+/// The centre of voxel `0, 0, 0`: from the native origin by the inset of the reduced grid and the first plane's place.
+fn origin(
+    first: &ReducedSlice,
+    geometry: &Geometry,
+    target: Spacing,
+    samples: &Samples,
+) -> [f64; 3] {
+    let [inset_y, inset_x] = first.inset_mm();
+    let along_z = samples.centre(0) * geometry.step_mm;
+    let along_y = inset_y + (target.y() - geometry.row_spacing) / 2.0;
+    let along_x = inset_x + (target.x() - geometry.column_spacing) / 2.0;
+    let [axis_z, axis_y, axis_x] = geometry.axes;
+    let mut origin = geometry.origin;
+    for (place, ((z, y), x)) in origin
+        .iter_mut()
+        .zip(axis_z.iter().zip(&axis_y).zip(&axis_x))
+    {
+        *place += along_z * z + along_y * y + along_x * x;
+    }
+    origin
+}
+
+fn histogram(slices: &[&ReducedSlice]) -> [u64; HISTOGRAM_BINS] {
+    let mut sums = [0_u64; HISTOGRAM_BINS];
+    for slice in slices {
+        for (sum, count) in sums.iter_mut().zip(slice.histogram()) {
+            *sum += u64::from(*count);
+        }
+    }
+    sums
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "callers pass whole numbers from 0 up"
+)]
+fn whole(value: f64) -> usize {
+    value as usize
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a weight: the nearest f32 is meant"
+)]
+fn single(value: f64) -> f32 {
+    value as f32
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a mean of i16 values lies in their range; `as` saturates"
+)]
+fn rounded(value: f32) -> i16 {
+    value.round() as i16
+}
