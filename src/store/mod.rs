@@ -2,7 +2,7 @@
 //!
 //! One embedded database (redb) with every commit synced to the disk. Closing a series and queueing its messages is
 //! one transaction, so a crash leaves both or neither. The database runs on a path or on any [`StorageBackend`] a test
-//! hands in, so a test can cut it at any operation. docs/decisions/0001-store.md tells why.
+//! hands in, so a test can cut it at any operation. docs/decisions/0004-store.md tells why.
 
 mod database;
 mod error;
