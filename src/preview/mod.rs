@@ -1,4 +1,13 @@
 //! Pictures for people: PNG.
+//!
+//! ```text
+//!  Volume, LungMask, lesion --> sections: axial, coronal --> sheet: marks, scale, notice --> PNG
+//! ```
+
+mod canvas;
+mod font;
+mod section;
+mod sheet;
 
 use crate::lung::LungMask;
 use crate::volume::{Grid3, Volume};
@@ -12,12 +21,40 @@ pub enum Outlines {
     Hidden,
 }
 
-/// The preview picture of a finding as PNG.
+/// Largest picture, bytes. Source: the contract of the topic `preview`.
+pub const PICTURE_BYTES_MAX: usize = 128 * 1024;
+
+/// Pixels a voxel that are tried, the finest first, until the picture keeps its bound.
+const PIXELS_PER_VOXEL: [f64; 6] = [4.0, 3.0, 2.0, 1.0, 0.5, 0.25];
+
+/// Most pixels of a picture, so that a volume of odd shape cannot ask for much memory.
+const PIXELS_MAX: usize = 2_000_000;
+
+/// Returns the preview picture of a finding as PNG, at most [`PICTURE_BYTES_MAX`] bytes.
+///
+/// Left the axial, right the coronal plane with the most lesion (without lesion: the most lung), at one scale, in the lung
+/// window, the patient's right on the left, the head on top. It shows nothing that names a patient. The same input gives
+/// the same bytes. `lesion` and `lung` lie on the grid of `volume`, index order `z, y, x`; `lesion` is 0 outside.
+/// `None` when the grids differ in shape, hold nothing, or fit no picture of that size.
 pub fn picture(
-    _volume: &Volume,
-    _lung: &LungMask,
-    _lesion: &Grid3<u8>,
-    _outlines: Outlines,
+    volume: &Volume,
+    lung: &LungMask,
+    lesion: &Grid3<u8>,
+    outlines: Outlines,
 ) -> Option<Vec<u8>> {
-    None
+    let sections = section::sections(volume, lung, lesion)?;
+    PIXELS_PER_VOXEL.iter().find_map(|pixels| {
+        let mm = volume.spacing.x() / pixels;
+        let sheet = sheet::sheet(&sections, mm, outlines, PIXELS_MAX)?;
+        sheet.png().filter(|png| png.len() <= PICTURE_BYTES_MAX)
+    })
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "callers pass counts of pixels and voxels from 0 up; `as` saturates"
+)]
+fn whole(value: f64) -> usize {
+    value.round() as usize
 }

@@ -1,0 +1,241 @@
+//! One plane through the chest: which one, how much of it, and its pixels.
+
+use super::Outlines;
+use super::canvas::{Canvas, Shade};
+use crate::lung::LungMask;
+use crate::volume::{Grid3, Volume};
+use std::ops::Range;
+
+/// The lung window, HU. Source: the usual setting for reading lung parenchyma.
+pub(super) const WINDOW_CENTRE: f64 = -600.0;
+/// Its width, HU.
+pub(super) const WINDOW_WIDTH: f64 = 1500.0;
+
+/// Chest wall shown around lungs and lesions, mm.
+const MARGIN_MM: f64 = 35.0;
+
+/// One plane of the volume, top row first, patient's right on the left: as radiologists look at it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Section {
+    /// What it is called.
+    pub(super) title: &'static str,
+    /// Columns of a row.
+    columns: usize,
+    /// HU.
+    hu: Vec<f64>,
+    /// 1 in a lesion, 0 elsewhere.
+    lesion: Vec<f64>,
+    /// mm from row to row, from column to column.
+    spacing: [f64; 2],
+    /// Rows and columns shown.
+    shown: [Range<usize>; 2],
+}
+
+/// The axial and the coronal plane with the most lesion; without lesion, with the most lung.
+///
+/// `None` when the grids differ in shape or hold nothing.
+pub(super) fn sections(
+    volume: &Volume,
+    lung: &LungMask,
+    lesion: &Grid3<u8>,
+) -> Option<[Section; 2]> {
+    let [depth, height, width] = volume.hu.shape();
+    let alike = [lesion.shape(), lung.sides.shape()]
+        .iter()
+        .all(|shape| *shape == volume.hu.shape());
+    if !alike || volume.hu.is_empty() {
+        return None;
+    }
+    let (sick, airy) = (Census::of(lesion), Census::of(&lung.sides));
+    let axis = |sick: &[usize], airy: &[usize], mm| (plane(sick, airy), shown(sick, airy, mm));
+    let (z, shown_z) = axis(&sick.planes, &airy.planes, volume.spacing.z());
+    let (y, shown_y) = axis(&sick.rows, &airy.rows, volume.spacing.y());
+    let (_, shown_x) = axis(&sick.columns, &airy.columns, volume.spacing.x());
+    let tall = |shown: &Range<usize>, mm: f64| shown.len() as f64 * mm;
+    let tallest = tall(&shown_z, volume.spacing.z()).max(tall(&shown_y, volume.spacing.y()));
+    let shown_z = grown(shown_z, tallest / volume.spacing.z(), depth);
+    let shown_y = grown(shown_y, tallest / volume.spacing.y(), height);
+    let axial: Vec<[usize; 2]> = (0..height).map(|row| [z, row]).collect();
+    let coronal: Vec<[usize; 2]> = (0..depth).rev().map(|plane| [plane, y]).collect();
+    let head_first = depth - shown_z.end..depth - shown_z.start;
+    let section = |title, rows: &[[usize; 2]], row_mm, shown_rows| Section {
+        title,
+        columns: width,
+        hu: lines(&volume.hu, rows),
+        lesion: lines(&lesion.map(|value| u8::from(*value != 0)), rows),
+        spacing: [row_mm, volume.spacing.x()],
+        shown: [shown_rows, shown_x.clone()],
+    };
+    Some([
+        section("Axial", &axial, volume.spacing.y(), shown_y),
+        section("Coronal", &coronal, volume.spacing.z(), head_first),
+    ])
+}
+
+impl Section {
+    /// Whether it cuts a lesion.
+    pub(super) fn is_sick(&self) -> bool {
+        self.lesion.iter().any(|share| *share > 0.0)
+    }
+
+    /// Width and height in pixels at `mm` per pixel; at least one each.
+    pub(super) fn size(&self, mm: f64) -> [usize; 2] {
+        let [rows, columns] = &self.shown;
+        let [row_mm, column_mm] = self.spacing;
+        let pixels = |shown: &Range<usize>, edge: f64| shown.len() as f64 * edge / mm;
+        [pixels(columns, column_mm), pixels(rows, row_mm)].map(|side| super::whole(side).max(1))
+    }
+
+    /// The picture at `mm` per pixel, in the lung window; outlines are `thick` pixels wide, 1 or 2.
+    pub(super) fn draw(&self, mm: f64, outlines: Outlines, thick: usize) -> Canvas {
+        let [width, height] = self.size(mm);
+        let mut canvas = Canvas::new(width, height, Shade::BLACK);
+        for (index, hu) in self.enlarged(&self.hu, mm).into_iter().enumerate() {
+            let share = (hu - WINDOW_CENTRE) / WINDOW_WIDTH + 0.5;
+            canvas.set([index % width, index / width], Shade::grey(share));
+        }
+        if outlines == Outlines::Shown {
+            let lesion = self.enlarged(&self.lesion, mm);
+            let inside: Vec<bool> = lesion.into_iter().map(|share| share >= 0.5).collect();
+            for place in outline(&inside, width, thick) {
+                canvas.set(place, Shade::LESION);
+            }
+        }
+        canvas
+    }
+
+    /// What is shown of `values`, interpolated bilinearly to pixels of `mm`.
+    fn enlarged(&self, values: &[f64], mm: f64) -> Vec<f64> {
+        let [width, height] = self.size(mm);
+        let [rows, columns] = &self.shown;
+        let [row_mm, column_mm] = self.spacing;
+        let all_rows = values.len() / self.columns.max(1);
+        let down = taps(height, rows.start, mm / row_mm, all_rows);
+        let across = taps(width, columns.start, mm / column_mm, self.columns);
+        let mut pixels = Vec::with_capacity(width * height);
+        for [low, high] in down {
+            let row = |tap: Tap| values.get(tap.at * self.columns..).unwrap_or(&[]).iter();
+            let blend = |(one, other)| one * low.weight + other * high.weight;
+            let line = row(low).zip(row(high)).map(blend);
+            let line: Vec<f64> = line.take(self.columns).collect();
+            let value = |tap: Tap| line.get(tap.at).map_or(0.0, |value| value * tap.weight);
+            pixels.extend(across.iter().map(|[low, high]| value(*low) + value(*high)));
+        }
+        pixels
+    }
+}
+
+/// A neighbour of a pixel and its share.
+#[derive(Clone, Copy, Debug)]
+struct Tap {
+    at: usize,
+    weight: f64,
+}
+
+/// The two neighbours of each of `pixels` pixels of `ratio` voxels, from voxel `start` on, among `count` voxels.
+fn taps(pixels: usize, start: usize, ratio: f64, count: usize) -> Vec<[Tap; 2]> {
+    let last = count.saturating_sub(1);
+    let tap = |pixel: usize| {
+        let centre = start as f64 + (pixel as f64 + 0.5) * ratio - 0.5;
+        let centre = centre.clamp(0.0, last as f64);
+        let (low, share) = (super::whole(centre.floor()), centre.fract());
+        let tap = |at: usize, weight| Tap {
+            at: at.min(last),
+            weight,
+        };
+        [tap(low, 1.0 - share), tap(low + 1, share)]
+    };
+    (0..pixels).map(tap).collect()
+}
+
+/// The rim of `inside`: its outermost pixels and, when `thick`, the pixels that touch them from outside.
+fn outline(inside: &[bool], width: usize, thick: usize) -> Vec<[usize; 2]> {
+    let at = |x: usize, y: usize| x < width && inside.get(y * width + x).copied().unwrap_or(false);
+    let rim = |index: &usize| {
+        let (x, y) = (index % width, index / width);
+        let own = at(x, y);
+        let around = [
+            (x.wrapping_sub(1), y),
+            (x + 1, y),
+            (x, y.wrapping_sub(1)),
+            (x, y + 1),
+        ];
+        let differs = around.iter().any(|(x, y)| {
+            let known = *x < width && *y < inside.len() / width;
+            known && at(*x, *y) != own
+        });
+        differs && (own || thick > 1)
+    };
+    let rim = (0..inside.len()).filter(rim);
+    rim.map(|index| [index % width, index / width]).collect()
+}
+
+/// How many voxels of a mask lie in each plane, row and column.
+#[derive(Clone, Debug)]
+struct Census {
+    planes: Vec<usize>,
+    rows: Vec<usize>,
+    columns: Vec<usize>,
+}
+
+impl Census {
+    fn of(mask: &Grid3<u8>) -> Census {
+        let [depth, height, width] = mask.shape();
+        let mut census = Census {
+            planes: vec![0; depth],
+            rows: vec![0; height],
+            columns: vec![0; width],
+        };
+        for (plane, in_plane) in mask.planes().zip(&mut census.planes) {
+            let rows = plane.chunks_exact(width.max(1));
+            for (row, in_row) in rows.zip(&mut census.rows) {
+                for (value, in_column) in row.iter().zip(&mut census.columns) {
+                    let one = usize::from(*value != 0);
+                    *in_plane += one;
+                    *in_row += one;
+                    *in_column += one;
+                }
+            }
+        }
+        census
+    }
+}
+
+/// The first index with the most lesion; without lesion, with the most lung; without either, the middle.
+fn plane(sick: &[usize], airy: &[usize]) -> usize {
+    let fullest = |counts: &[usize]| {
+        let most = counts.iter().max().filter(|most| **most > 0)?;
+        counts.iter().position(|count| count == most)
+    };
+    fullest(sick)
+        .or_else(|| fullest(airy))
+        .unwrap_or(sick.len() / 2)
+}
+
+/// The indices that hold lesion or lung, and the margin around them; all when none does.
+fn shown(sick: &[usize], airy: &[usize], mm: f64) -> Range<usize> {
+    let holds = |(sick, airy): (&usize, &usize)| sick + airy > 0;
+    let pairs = || sick.iter().zip(airy);
+    let (Some(first), Some(last)) = (pairs().position(holds), pairs().rposition(holds)) else {
+        return 0..sick.len();
+    };
+    let margin = super::whole(MARGIN_MM / mm);
+    first.saturating_sub(margin)..(last + 1 + margin).min(sick.len())
+}
+
+/// `shown` made `wanted` long around its middle, as far as `count` allows: both pictures get one height.
+fn grown(shown: Range<usize>, wanted: f64, count: usize) -> Range<usize> {
+    let wanted = super::whole(wanted).clamp(shown.len(), count);
+    let before = (wanted - shown.len()) / 2;
+    let start = shown.start.saturating_sub(before).min(count - wanted);
+    start..start + wanted
+}
+
+/// The rows `z, y` of `grid`, one after another.
+fn lines<T: Copy>(grid: &Grid3<T>, rows: &[[usize; 2]]) -> Vec<f64>
+where
+    f64: From<T>,
+{
+    let values = rows.iter().flat_map(|[z, y]| grid.row(*z, *y));
+    values.map(|value| f64::from(*value)).collect()
+}
