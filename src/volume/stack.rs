@@ -93,7 +93,7 @@ pub fn stack(
     }
     Ok(Volume {
         hu,
-        spacing: target,
+        spacing: samples.spacing(target, geometry.step_mm),
         origin: origin(first, geometry, target, &samples),
         axes: geometry.axes,
         histogram: histogram(&ordered),
@@ -106,6 +106,8 @@ struct Samples {
     count: usize,
     factor: f64,
     sigma: f64,
+    /// Whether each plane is one slice.
+    is_same: bool,
 }
 
 /// Steps within this share of the target are left as they are: resampling would only blur them.
@@ -122,6 +124,7 @@ impl Samples {
                 count: slices,
                 factor: 1.0,
                 sigma: 0.0,
+                is_same: true,
             };
         }
         let count = whole((slices as f64 * factor).round().max(1.0));
@@ -135,13 +138,25 @@ impl Samples {
             count,
             factor,
             sigma,
+            is_same: false,
         }
     }
 
-    /// The centre of plane `index`, in slices.
+    /// The edges of the new voxels: planes that were left as they are keep their step.
+    fn spacing(&self, target: Spacing, step_mm: f64) -> Spacing {
+        let kept = Spacing::new(step_mm, target.y(), target.x());
+        kept.filter(|_| self.is_same).unwrap_or(target)
+    }
+
+    /// Where the centre of plane `index` lies, in slices; outside them near the ends of thick slices.
+    fn place(&self, index: usize) -> f64 {
+        (index as f64 + 0.5) / self.factor - 0.5
+    }
+
+    /// What plane `index` is taken from, in slices: the nearest place within them.
     fn centre(&self, index: usize) -> f64 {
         let last = self.slices.saturating_sub(1) as f64;
-        ((index as f64 + 0.5) / self.factor - 0.5).clamp(0.0, last)
+        self.place(index).clamp(0.0, last)
     }
 
     /// Slices and weights of plane `index`; the weights add up to 1. Slices past an end count as the last one there.
@@ -194,7 +209,7 @@ fn origin(
     samples: &Samples,
 ) -> [f64; 3] {
     let [inset_y, inset_x] = first.inset_mm();
-    let along_z = samples.centre(0) * geometry.step_mm;
+    let along_z = samples.place(0) * geometry.step_mm;
     let along_y = inset_y + (target.y() - geometry.row_spacing) / 2.0;
     let along_x = inset_x + (target.x() - geometry.column_spacing) / 2.0;
     let [axis_z, axis_y, axis_x] = geometry.axes;
