@@ -12,7 +12,7 @@ use super::{model_folder, start};
 use crate::daemon::identity;
 use crate::dicom::ReadLimits;
 use crate::fault::Fault;
-use crate::ids::{FindingId, Redacted};
+use crate::ids::{FindingId, Redacted, SeriesKey};
 use crate::intake::{
     Action, ClosedSeries, Event, Intake, IntakeLimits, ReadResult, Ready, is_skipped,
 };
@@ -20,10 +20,9 @@ use crate::outcome::{Outcome, Why};
 use crate::pipeline::Triage;
 use crate::refusal::Refusal;
 use crate::series::SeriesRules;
-use crate::store::PathDigest;
 use crate::units::Moment;
 use crate::wire::{FindingPayload, IdentityLevel, IntendedUse, Profile};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -115,7 +114,7 @@ impl Analysis {
         let mut course = Course {
             intake: Intake::new(limits, Vec::new()),
             now: Moment::default(),
-            read: BTreeSet::new(),
+            read: BTreeMap::new(),
             left_out: BTreeMap::new(),
             analysis: self,
             gathered,
@@ -135,7 +134,8 @@ struct Course<'a> {
     tell: &'a mut dyn FnMut(Tell) -> Result<(), Failure>,
     intake: Intake,
     now: Moment,
-    read: BTreeSet<PathBuf>,
+    /// Files read, and the series each is of.
+    read: BTreeMap<PathBuf, Option<SeriesKey>>,
     left_out: BTreeMap<PathBuf, LeftOut>,
 }
 
@@ -176,7 +176,7 @@ impl Course<'_> {
         if let Some(left_out) = nothing_of_a_series(self.gathered.shown(&path), &result) {
             self.left_out.insert(path.clone(), left_out);
         }
-        self.read.insert(path.clone());
+        self.read.insert(path.clone(), series_of(&result));
         let (done, files) = (self.read.len(), self.gathered.len());
         (self.tell)(Tell::Read { done, files })?;
         Ok(Event::Read { path, result })
@@ -205,7 +205,7 @@ impl Course<'_> {
         }
         let found = Found {
             payload: payload(&mut judged)?,
-            place: self.place(&judged.judgement.ready),
+            place: self.place(&closed.key),
             box_failed: matches!(
                 judged.judgement.outcome,
                 Outcome::NotTriaged {
@@ -222,14 +222,9 @@ impl Course<'_> {
     }
 
     /// The deepest folder, or the one file, that all files of the series lie in.
-    fn place(&self, ready: &Ready) -> PathBuf {
-        let ours: BTreeSet<PathDigest> = ready.files.iter().map(|mark| mark.path).collect();
-        let listing = self.gathered.listing();
-        let shown = listing
-            .iter()
-            .filter(|seen| ours.contains(&PathDigest::of(&seen.path)))
-            .map(|seen| self.gathered.shown(&seen.path).to_path_buf());
-        shown
+    fn place(&self, key: &SeriesKey) -> PathBuf {
+        let ours = self.read.iter().filter(|(_, of)| of.as_ref() == Some(key));
+        ours.map(|(path, _)| self.gathered.shown(path).to_path_buf())
             .reduce(|one, other| shared(&one, &other))
             .unwrap_or_default()
     }
@@ -245,7 +240,7 @@ impl Course<'_> {
             }))?;
         }
         for seen in self.gathered.listing() {
-            let read = self.read.contains(&seen.path);
+            let read = self.read.contains_key(&seen.path);
             let left_out = self.left_out.remove(&seen.path).or_else(|| {
                 (!read).then(|| never_read(self.gathered.shown(&seen.path), &seen.path))
             });
@@ -289,6 +284,20 @@ fn payload(judged: &mut Judged) -> Result<FindingPayload, Failure> {
             Failure::new(fault.to_string(), fault.advice())
         })
     })
+}
+
+/// The series that a file is of.
+fn series_of(result: &ReadResult) -> Option<SeriesKey> {
+    match result {
+        ReadResult::Series(arrival)
+        | ReadResult::CutOff {
+            arrival: Some(arrival),
+            ..
+        } => Some(arrival.key.clone()),
+        ReadResult::CutOff { arrival: None, .. }
+        | ReadResult::Foreign(_)
+        | ReadResult::Unreadable => None,
+    }
 }
 
 /// What is said of a file whose reading gave no series.

@@ -107,3 +107,76 @@ impl Prior {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::SeriesKey;
+    use crate::ids::Uid;
+
+    fn scan(number: u8, patient: Option<u8>, day: Option<i64>) -> Prior {
+        let key = SeriesKey(Uid::parse("1.2.3").unwrap());
+        Prior {
+            finding: FindingId::derive(&key, "model", &[number; 32]),
+            patient: patient.map(|patient| Pseudonym::from_mac(&[patient; 32])),
+            acquired: day.and_then(|day| WallTime::from_civil(2026, 3, day, 0)),
+            lesion: LesionFacts {
+                burden_percent: 10.0,
+                burden_interval_percent: [8.0, 12.0],
+                volume_ml: 400.0,
+                lung_volume_ml: 4000.0,
+                count: 3,
+                zones: Vec::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn another_patient_is_not_compared() {
+        let (prior, current) = (scan(1, Some(1), Some(1)), scan(2, Some(2), Some(9)));
+        let refused = prior.compare(&current, &mut Vec::new()).unwrap_err();
+        assert!(refused.what.contains("another Patient ID"), "{refused}");
+    }
+
+    #[test]
+    fn what_cannot_be_checked_is_said() {
+        for (current, notes_wanted) in [
+            (scan(2, Some(1), Some(9)), 0),
+            (scan(2, None, Some(9)), 1),
+            (scan(2, Some(1), None), 1),
+            (scan(2, None, None), 2),
+        ] {
+            let mut notes = Vec::new();
+            let days = if current.acquired.is_some() { 8 } else { 0 };
+            let compared = scan(1, Some(1), Some(1))
+                .compare(&current, &mut notes)
+                .unwrap();
+            assert_eq!(
+                (compared.days, notes.len()),
+                (days, notes_wanted),
+                "{notes:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_prior_is_older() {
+        let (prior, current) = (scan(1, Some(1), Some(9)), scan(2, Some(1), Some(1)));
+        assert!(prior.compare(&current, &mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn the_newest_of_several_counts_and_a_tie_is_refused() {
+        let of = |days: [Option<i64>; 2]| {
+            Prior::newest(vec![scan(1, None, days[0]), scan(2, None, days[1])])
+        };
+        assert_eq!(
+            of([Some(4), Some(2)]).unwrap().finding,
+            scan(1, None, None).finding
+        );
+        assert!(of([Some(4), Some(4)]).is_err());
+        assert!(of([None, Some(4)]).is_err());
+        assert!(Prior::newest(vec![scan(1, None, None)]).is_ok());
+        assert!(Prior::newest(Vec::new()).is_err());
+    }
+}
