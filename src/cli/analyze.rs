@@ -7,7 +7,7 @@ use crate::edge::{
     write_mask,
 };
 use crate::wire::FindingPayload;
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 
 /// Runs the command.
@@ -160,7 +160,7 @@ impl Course<'_> {
                 .preview
                 .as_deref()
                 .ok_or_else(|| Failure::new("no preview could be drawn", "leave --preview out"))?;
-            save(&file, picture)?;
+            save(&file, |out| out.write_all(picture))?;
             drawn.push(("preview", file));
         }
         self.drawn = number;

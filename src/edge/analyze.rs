@@ -5,7 +5,6 @@ use super::clock::Clock;
 use super::failure::Failure;
 use super::gather::Gathered;
 use super::judge::{Judge, Judged};
-use super::output::save;
 use super::prior::Prior;
 use super::reader::Reader;
 use super::{model_folder, start};
@@ -355,14 +354,10 @@ fn shared(one: &Path, other: &Path) -> PathBuf {
 /// Writes the lesion mask of `triage` on the native grid to `file`.
 ///
 /// Errors: this build draws no masks; the file cannot be written.
-pub fn write_mask(file: &Path, triage: &Triage) -> Result<(), Failure> {
-    save(file, &mask(triage)?)
-}
-
-/// The mask as NIfTI-1.
-fn mask(_triage: &Triage) -> Result<Vec<u8>, Failure> {
-    Err(Failure::new(
-        "--mask is not in this build",
-        "leave --mask out",
-    ))
+pub fn write_mask(file: &Path, _triage: &Triage) -> Result<(), Failure> {
+    let what = format!(
+        "{} is not written: --mask is not in this build",
+        file.display()
+    );
+    Err(Failure::new(what, "leave --mask out"))
 }
