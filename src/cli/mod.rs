@@ -9,6 +9,7 @@ mod doctor;
 mod generate;
 mod phantom;
 mod print;
+mod report;
 mod run;
 
 use crate::edge::Failure;

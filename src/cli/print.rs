@@ -17,6 +17,11 @@ pub(super) fn note(line: &str) {
     eprintln!("{line}");
 }
 
+/// A line that the next one takes the place of; for terminals.
+pub(super) fn progress(line: &str) {
+    eprint!("\r{line}\x1b[K");
+}
+
 /// What happened and what to do next.
 pub(super) fn failure(failure: &Failure) {
     eprintln!("error: {failure}");

@@ -97,7 +97,8 @@ impl Saving {
     }
 }
 
-fn identity(ready: &Ready) -> Identity {
+/// Whose series it is, as its first instance says.
+pub fn identity(ready: &Ready) -> Identity {
     let header = &ready.facts.header;
     let person = header.patient.reveal();
     let text = |value: &Option<String>| value.clone().unwrap_or_default();

@@ -5,4 +5,4 @@ mod core;
 mod job;
 
 pub use core::{Action, Daemon, Event, Settings};
-pub use job::{Judgement, Saving, pseudonym};
+pub use job::{Judgement, Saving, identity, pseudonym};

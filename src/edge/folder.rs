@@ -44,7 +44,10 @@ pub(super) fn list(root: &Path) -> io::Result<Listing> {
             if kind.is_dir() && depth < DEPTH_MAX {
                 open.push((entry.path(), depth + 1));
             } else if kind.is_file() {
-                listing.files.extend(seen(entry.path(), &entry));
+                let facts = entry.metadata().ok();
+                listing
+                    .files
+                    .extend(facts.and_then(|facts| seen(entry.path(), &facts)));
             }
         }
         if listing.files.len() > FILES_MAX {
@@ -58,8 +61,8 @@ pub(super) fn list(root: &Path) -> io::Result<Listing> {
     Ok(listing)
 }
 
-fn seen(path: PathBuf, entry: &fs::DirEntry) -> Option<FileSeen> {
-    let facts = entry.metadata().ok()?;
+/// The file at `path` as its `facts` tell it; `None` where the file system keeps no time of change.
+pub(super) fn seen(path: PathBuf, facts: &fs::Metadata) -> Option<FileSeen> {
     let modified = facts.modified().ok()?;
     let millis = match modified.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_millis()).ok()?,

@@ -10,12 +10,16 @@ pub mod broker;
 /// The state folder's file.
 pub mod state;
 
+mod analyze;
 mod clock;
 mod failure;
 mod folder;
+mod gather;
 mod judge;
 mod logging;
 mod model_folder;
+mod output;
+mod prior;
 mod reader;
 mod sensors;
 mod service;
@@ -23,11 +27,15 @@ mod settings;
 mod signals;
 mod start;
 
+pub use analyze::{Analysis, Found, LeftOut, Tell, write_mask};
 pub use clock::Clock;
 pub use failure::Failure;
+pub use gather::Gathered;
 pub use judge::Judge;
 pub use logging::{LogTo, start as start_logging, started_by_systemd};
 pub use model_folder::{default_folder as default_model_folder, load as load_model};
+pub use output::save;
+pub use prior::Prior;
 pub use reader::Reader;
 pub use sensors::{Sensors, clock_synchronised, free_percent};
 pub use service::{Message, Service, Told};

@@ -106,7 +106,7 @@ fn store_failure(error: StoreError) -> Failure {
 }
 
 /// Random bytes for the pseudonyms' key of a new box.
-fn fresh_secret() -> Result<[u8; 32], Failure> {
+pub(super) fn fresh_secret() -> Result<[u8; 32], Failure> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| {
         let what = format!("the system gives no random bytes: {error}");

@@ -84,7 +84,7 @@ impl Phase {
 }
 
 /// Whether a file's name says that it is not an instance: hidden, unfinished, or an index of the medium.
-pub(super) fn is_skipped(path: &Path) -> bool {
+pub fn is_skipped(path: &Path) -> bool {
     let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else {
         return true;
     };

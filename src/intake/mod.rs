@@ -8,6 +8,6 @@ mod files;
 mod machine;
 mod series;
 
-pub use files::FileSeen;
+pub use files::{FileSeen, is_skipped};
 pub use machine::{Action, Event, Intake, IntakeLimits, ReadResult};
 pub use series::{Arrival, ClosedSeries, Ready, SeriesFacts, Slice};
