@@ -68,7 +68,10 @@ fn the_halves_of_the_mask_are_the_patients_right_and_left() {
     let (right, left) = (count(1, 0..width / 2), count(2, width / 2..width));
     let wrong = count(2, 0..width * 2 / 5) + count(1, width * 3 / 5..width);
     assert!(right > 20_000 && left > 20_000, "{right} and {left} voxels");
-    assert!(wrong * 100 < right + left, "{wrong} voxels on the wrong side");
+    assert!(
+        wrong * 100 < right + left,
+        "{wrong} voxels on the wrong side"
+    );
 }
 
 /// An array of an archive as slices at the grid's spacing, by the very stages that CT slices go through.

@@ -5,10 +5,10 @@
     reason = "a test that cannot run its reference stops there"
 )]
 
-use scanward::infer::{Backend, Network};
+use scanward::infer::{Backend, EngineOptions, Int8Network, Isa, Network, golden_check};
 use scanward::model::{ModelManifest, ModelPackage};
 use scanward::phantom::{Phantom, PhantomSpec};
-use scanward::volume::Grid3;
+use scanward::volume::{Grid3, Region};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,30 +20,47 @@ const STEP_SHARE_MAX: f64 = 0.001;
 
 #[test]
 fn the_shipped_network_passes_its_self_check() {
-    let report = network().golden_check().unwrap();
-    println!("{report:?}");
+    let package = package();
+    let mut int8 = Int8Network::load(&package, EngineOptions::default()).unwrap();
+    for engine in [&mut int8 as &mut dyn Backend, &mut network()] {
+        let report = golden_check(engine, package.manifest()).unwrap();
+        println!("{}: {report:?}", engine.name());
+    }
 }
 
 #[test]
-fn our_engine_gives_what_onnx_runtime_gives() {
+fn both_engines_give_what_onnx_runtime_gives() {
     let Some(python) = reference_python() else {
         return;
     };
-    let mut network = network();
+    let package = package();
     let hu = phantom_crop();
-    let wanted = reference(&python, network.manifest(), &hu);
-    let found = network.logits(&hu).unwrap();
+    let wanted = reference(&python, package.manifest(), &hu);
+    let mut int8 = Int8Network::load(&package, EngineOptions::default()).unwrap();
+    for engine in [&mut int8 as &mut dyn Backend, &mut network()] {
+        compare(engine, package.manifest(), &hu, &wanted);
+    }
+}
+
+fn compare(
+    engine: &mut dyn Backend,
+    manifest: &ModelManifest,
+    hu: &Grid3<i16>,
+    wanted: &Grid3<f32>,
+) {
+    let found = engine.logits(hu).unwrap();
     let pairs = || found.values().iter().zip(wanted.values());
     let gaps = || pairs().map(|(a, b)| f64::from((a - b).abs()));
     let worst = gaps().fold(0.0, f64::max);
     let mean = gaps().sum::<f64>() / found.len() as f64;
     let far = gaps().filter(|gap| *gap > LOGIT_STEP).count() as f64 / found.len() as f64;
-    let cut = network.manifest().logit_threshold();
+    let cut = manifest.logit_threshold();
     let side = |logit: f32| f64::from(logit) >= cut;
     let other = pairs().filter(|(a, b)| side(**a) != side(**b)).count();
     let lesion = pairs().filter(|(a, _)| side(**a)).count();
     println!(
-        "{} logits: mean difference {mean:.5}, worst {worst:.3}, {other} labels differ, {lesion} are lesion",
+        "{}: {} logits, mean difference {mean:.5}, worst {worst:.3}, {other} labels differ, {lesion} are lesion",
+        engine.name(),
         found.len()
     );
     assert!(
@@ -61,14 +78,52 @@ fn our_engine_gives_what_onnx_runtime_gives() {
         other * 100 <= lesion,
         "{other} labels differ on {lesion} lesion voxels"
     );
+    let labels = engine.segment(hu).unwrap();
+    let agree = labels.values().iter().zip(found.values());
+    assert!(
+        agree
+            .clone()
+            .all(|(label, logit)| (*label == 1) == side(*logit))
+    );
     assert_eq!(
-        labels(&network.segment(&hu).unwrap()),
-        labels(&network.segment(&hu).unwrap())
+        labels,
+        engine.segment(hu).unwrap(),
+        "a second run gives other labels"
     );
 }
 
-fn labels(mask: &Grid3<u8>) -> &[u8] {
-    mask.values()
+#[test]
+fn every_instruction_set_and_number_of_threads_gives_the_same_bits() {
+    let package = package();
+    let hu = phantom_crop().crop(
+        Region {
+            start: [0, 16, 32],
+            size: [16, 48, 64],
+        },
+        -1024,
+    );
+    let logits = |isa, threads| {
+        let options = EngineOptions {
+            isa: Some(isa),
+            threads,
+        };
+        let mut network = Int8Network::load(&package, options).unwrap();
+        (network.logits(&hu).unwrap(), network.segment(&hu).unwrap())
+    };
+    let wanted = logits(Isa::Scalar, 1);
+    assert!(
+        wanted.1.values().contains(&1),
+        "no lesion in the crop: it says nothing"
+    );
+    for isa in Isa::available() {
+        for threads in [1, 2, 3] {
+            assert!(
+                logits(isa, threads) == wanted,
+                "{} on {threads} threads",
+                isa.name()
+            );
+        }
+    }
 }
 
 fn root() -> PathBuf {
@@ -76,6 +131,10 @@ fn root() -> PathBuf {
 }
 
 fn network() -> Network {
+    Network::load(&package()).unwrap()
+}
+
+fn package() -> ModelPackage {
     let folder = root().join("models");
     let entries = fs::read_dir(&folder).unwrap().flatten();
     let manifest = entries
@@ -85,7 +144,7 @@ fn network() -> Network {
     let text = fs::read_to_string(manifest).unwrap();
     let file = ModelManifest::parse(&text).unwrap().file;
     let onnx = fs::read(folder.join(file)).unwrap();
-    Network::load(&ModelPackage::parse(&text, onnx).unwrap()).unwrap()
+    ModelPackage::parse(&text, onnx).unwrap()
 }
 
 /// The interpreter that `scripts/train evaluate` sets up, with ONNX Runtime. In CI it has to be there.
@@ -160,7 +219,9 @@ fn reference(python: &Path, manifest: &ModelManifest, hu: &Grid3<i16>) -> Grid3<
                 2 * z + dz,
                 2 * y + dy,
                 2 * x + dx,
-                logits.next().unwrap_or_else(|| panic!("logits are missing")),
+                logits
+                    .next()
+                    .unwrap_or_else(|| panic!("logits are missing")),
             );
         }
     }
@@ -168,6 +229,5 @@ fn reference(python: &Path, manifest: &ModelManifest, hu: &Grid3<i16>) -> Grid3<
 }
 
 fn places([depth, height, width]: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
-    (0..depth)
-        .flat_map(move |z| (0..height).flat_map(move |y| (0..width).map(move |x| [z, y, x])))
+    (0..depth).flat_map(move |z| (0..height).flat_map(move |y| (0..width).map(move |x| [z, y, x])))
 }

@@ -4,7 +4,7 @@ use super::clock::Clock;
 use super::failure::Failure;
 use crate::daemon::Judgement;
 use crate::fault::Fault;
-use crate::infer::{Backend, Network};
+use crate::infer::{Engine, EngineOptions, engine, golden_check};
 use crate::intake::Ready;
 use crate::model::{ModelManifest, ModelPackage};
 use crate::outcome::{
@@ -23,7 +23,7 @@ const THIN_MM: f64 = 3.0;
 /// A network that passed its self check, with all that its running needs.
 #[derive(Debug)]
 pub struct Judge {
-    network: Network,
+    engine: Engine,
     manifest: ModelManifest,
     facts: ModelFacts,
     limits: PipelineLimits,
@@ -51,16 +51,19 @@ impl Judge {
         intended_use: IntendedUse,
     ) -> Result<Judge, Failure> {
         let failed = |fault: Fault| Failure::new(fault.to_string(), fault.advice());
-        let mut network = Network::load(package).map_err(failed)?;
-        network.golden_check().map_err(failed)?;
-        network.forget_plans();
+        let mut engine = engine(package, EngineOptions::default()).map_err(failed)?;
         let manifest = package.manifest().clone();
+        golden_check(engine.backend.as_mut(), &manifest).map_err(failed)?;
+        engine.backend.rest();
+        if let Some(why) = &engine.not_lowered {
+            tracing::warn!(%why, "the network runs in tract, slowly");
+        }
         let facts = ModelFacts {
             name: manifest.name.clone(),
             version: manifest.version.clone(),
             digest: package.digest().clone(),
             epoch: u32::try_from(manifest.epoch).unwrap_or(u32::MAX),
-            backend: network.name().to_owned(),
+            backend: engine.backend.name().to_owned(),
         };
         let limits = PipelineLimits {
             rules: rules.clone(),
@@ -71,7 +74,7 @@ impl Judge {
             IntendedUse::Triage => Outlines::Hidden,
         });
         Ok(Judge {
-            network,
+            engine,
             manifest,
             facts,
             limits,
@@ -98,7 +101,7 @@ impl Judge {
     pub fn judge(&mut self, ready: Box<Ready>, clock: &Clock) -> Judgement {
         let judgement = self.judge_whole(ready, clock).judgement;
         // The next series is minutes away and seldom of this very shape.
-        self.network.forget_plans();
+        self.engine.backend.rest();
         judgement
     }
 
@@ -174,7 +177,8 @@ impl Judge {
                 has_uid: slice.instance.is_some(),
             })
             .collect();
-        let (network, manifest, limits) = (&mut self.network, &self.manifest, &self.limits);
+        let (network, manifest, limits) =
+            (self.engine.backend.as_mut(), &self.manifest, &self.limits);
         let run = || triage(header, &slices, network, manifest, limits);
         // A panic, ours or a dependency's, ends this series and not the daemon.
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {

@@ -4,9 +4,9 @@ use sha2::{Digest, Sha256};
 
 use crate::fault::Fault;
 use crate::ids::ModelDigest;
-use crate::infer::network::Network;
+use crate::infer::network::Backend;
 use crate::infer::packing::{packed, packed_shape};
-use crate::model::Golden;
+use crate::model::{Golden, ModelManifest};
 use crate::volume::Grid3;
 
 /// How far a logit may lie from the reference run's. Rounding to int8 steps can differ in the last bit of a float,
@@ -39,9 +39,11 @@ fn volume(golden: &Golden) -> Result<Grid3<i16>, Fault> {
     })
 }
 
-/// Runs the golden volume through `network`. Errors: an input or an answer other than the manifest's.
-pub(super) fn check(network: &mut Network) -> Result<GoldenReport, Fault> {
-    let manifest = network.manifest().clone();
+/// Runs the golden volume of `manifest` through `network`. Errors: an input or an answer other than the manifest's.
+pub fn golden_check(
+    network: &mut dyn Backend,
+    manifest: &ModelManifest,
+) -> Result<GoldenReport, Fault> {
     let golden = &manifest.golden;
     let fault = |what: String| Fault::Inference {
         model: manifest.title(),

@@ -8,7 +8,6 @@ use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 use crate::fault::Fault;
-use crate::infer::golden::{self, GoldenReport};
 use crate::infer::packing::{packed, packed_shape, unpacked};
 use crate::infer::slabs::SlabPlan;
 use crate::model::{ModelManifest, ModelPackage};
@@ -23,12 +22,18 @@ pub trait Backend {
     ///
     /// Shape: `z, y, x`, each edge a multiple of the manifest's `input.multiple`, at its spacing. Errors: [`Fault::Inference`].
     fn segment(&mut self, hu: &Grid3<i16>) -> Result<Grid3<u8>, Fault>;
+
+    /// The logit of each voxel of `hu`, same shape: for checks against another engine. Errors as [`Backend::segment`].
+    fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault>;
+
+    /// Gives back what is only kept for the next volume.
+    fn rest(&mut self);
 }
 
 /// Plans kept for shapes seen last: a current and a prior volume, so a comparison does not plan twice.
 const PLANS_MAX: usize = 2;
 /// The largest volume taken, voxels: four times the largest lungs at 2.8 mm.
-const VOXELS_MAX: usize = 8_000_000;
+pub(super) const VOXELS_MAX: usize = 8_000_000;
 
 /// A network ready to run on any shape.
 pub struct Network {
@@ -89,22 +94,6 @@ impl Network {
     /// How it is fed and read.
     pub fn manifest(&self) -> &ModelManifest {
         &self.manifest
-    }
-
-    /// The logit of each voxel of `hu`, same shape. Errors as [`Backend::segment`].
-    pub fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault> {
-        let output = self.run(hu)?;
-        self.read(&output, hu.shape(), |logit| logit)
-    }
-
-    /// Runs the golden volume. Errors: an answer other than the manifest's.
-    pub fn golden_check(&mut self) -> Result<GoldenReport, Fault> {
-        golden::check(self)
-    }
-
-    /// Gives back the memory of the plans; the next run plans anew.
-    pub fn forget_plans(&mut self) {
-        self.plans.clear();
     }
 
     fn read<T: Copy + Default>(
@@ -193,6 +182,15 @@ impl Backend for Network {
         self.read(&output, hu.shape(), |logit| {
             u8::from(f64::from(logit) >= from)
         })
+    }
+
+    fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault> {
+        let output = self.run(hu)?;
+        self.read(&output, hu.shape(), |logit| logit)
+    }
+
+    fn rest(&mut self) {
+        self.plans.clear();
     }
 }
 

@@ -1,10 +1,11 @@
 //! From HU to the network's input and from its logits back to the grid: blocks of 2 × 2 × 2 voxels are channels.
 
+use crate::infer::halo::Halo;
 use crate::model::InputSpec;
 use crate::volume::Grid3;
 
 /// The eight places in a block, in the order of the channels: 4·dz + 2·dy + dx.
-const PLACES: [[usize; 3]; 8] = [
+pub(super) const PLACES: [[usize; 3]; 8] = [
     [0, 0, 0],
     [0, 0, 1],
     [0, 1, 0],
@@ -63,6 +64,62 @@ pub(super) fn unpacked<T: Copy + Default>(
         }
     }
     grid
+}
+
+/// From HU to the bytes that QuantizeLinear makes of the network's input, by table.
+#[derive(Debug)]
+pub(super) struct Steps {
+    lowest: i16,
+    bytes: Vec<u8>,
+}
+
+impl Steps {
+    /// The table of the manifest's window. Each entry is computed as ONNX does: windowed in f32, over the scale, to the
+    /// nearest step, ties to even.
+    pub(super) fn of(input: &InputSpec) -> Steps {
+        let window = Window::of(input);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "0 to 255 after the window"
+        )]
+        let step = |hu: i16| {
+            (window.apply(hu) / (1.0 / 255.0))
+                .round_ties_even()
+                .clamp(0.0, 255.0) as u8
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the manifest's window lies within i16"
+        )]
+        let [low, high] = input.window_hu.map(|hu| hu as i16);
+        Steps {
+            lowest: low,
+            bytes: (low..=high).map(step).collect(),
+        }
+    }
+
+    fn byte(&self, hu: i16) -> u8 {
+        let index = usize::try_from(i32::from(hu) - i32::from(self.lowest)).unwrap_or(0);
+        let last = self.bytes.last().copied().unwrap_or(0);
+        self.bytes.get(index).copied().unwrap_or(last)
+    }
+
+    /// Fills `blocks` (eight channels) with `hu`, whose edges are twice as long.
+    pub(super) fn pack(&self, hu: &Grid3<i16>, blocks: &mut Halo) {
+        let channels = blocks.channels();
+        for (z, y, bytes) in blocks.blocks_mut(1) {
+            let inside = bytes.get_mut(channels..).unwrap_or(&mut []);
+            for (pair, [dz, dy]) in [[0, 0], [0, 1], [1, 0], [1, 1]].into_iter().enumerate() {
+                let (twos, _) = hu.row(2 * z + dz, 2 * y + dy).as_chunks::<2>();
+                for (voxel, two) in inside.chunks_exact_mut(channels).zip(twos) {
+                    for (slot, value) in voxel.iter_mut().skip(2 * pair).zip(two) {
+                        *slot = self.byte(*value);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// From HU to 0…1.

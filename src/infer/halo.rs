@@ -1,0 +1,117 @@
+//! A tensor of bytes with a rim of zeros, so that a convolution needs no case for the edge.
+
+/// Bytes in the order z, y, x, channel, with one voxel of zeros on every side of z, y and x.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Halo {
+    bytes: Vec<u8>,
+    shape: [usize; 3],
+    channels: usize,
+}
+
+impl Halo {
+    /// A tensor of `shape` (`z, y, x` without the rim) in the memory of `buffer`. Only the rim is zeroed: every other
+    /// byte must be written before it is read.
+    pub(super) fn in_buffer(mut buffer: Vec<u8>, shape: [usize; 3], channels: usize) -> Halo {
+        let [depth, height, width] = shape;
+        buffer.resize((depth + 2) * (height + 2) * (width + 2) * channels, 0);
+        let mut tensor = Halo {
+            bytes: buffer,
+            shape,
+            channels,
+        };
+        tensor.clear_rim();
+        tensor
+    }
+
+    /// The memory, for another tensor.
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Planes, rows, columns without the rim.
+    pub(super) fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// Channels.
+    pub(super) fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// All bytes, the rim included.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Bytes from one row to the next.
+    pub(super) fn row_bytes(&self) -> usize {
+        let [_, _, width] = self.shape;
+        (width + 2) * self.channels
+    }
+
+    /// Bytes from one plane to the next.
+    pub(super) fn plane_bytes(&self) -> usize {
+        let [_, height, _] = self.shape;
+        (height + 2) * self.row_bytes()
+    }
+
+    /// Where the voxel at `z, y, x` begins, counted with the rim: the first voxel inside is `1, 1, 1`.
+    pub(super) fn offset(&self, z: usize, y: usize, x: usize) -> usize {
+        z * self.plane_bytes() + y * self.row_bytes() + x * self.channels
+    }
+
+    /// The voxels of row `z, y` (without the rim), channels innermost.
+    pub(super) fn row(&self, z: usize, y: usize) -> &[u8] {
+        let start = self.offset(z + 1, y + 1, 1);
+        let [_, _, width] = self.shape;
+        self.bytes
+            .get(start..start + width * self.channels)
+            .unwrap_or(&[])
+    }
+
+    /// Blocks of up to `rows` rows of one plane: plane, first row, and the bytes of the rows with their rims.
+    pub(super) fn blocks_mut(
+        &mut self,
+        rows: usize,
+    ) -> impl Iterator<Item = (usize, usize, &mut [u8])> {
+        let [depth, height, _] = self.shape;
+        let (row_bytes, plane_bytes) = (self.row_bytes(), self.plane_bytes());
+        let planes = self
+            .bytes
+            .chunks_exact_mut(plane_bytes.max(1))
+            .skip(1)
+            .take(depth);
+        planes.enumerate().flat_map(move |(z, plane)| {
+            let inside = plane
+                .get_mut(row_bytes..(height + 1) * row_bytes)
+                .unwrap_or(&mut []);
+            let blocks = inside.chunks_mut((row_bytes * rows).max(1));
+            blocks
+                .enumerate()
+                .map(move |(block, bytes)| (z, block * rows, bytes))
+        })
+    }
+
+    fn clear_rim(&mut self) {
+        let [depth, _, width] = self.shape;
+        let (row_bytes, plane_bytes, channels) =
+            (self.row_bytes(), self.plane_bytes(), self.channels);
+        for (z, plane) in self.bytes.chunks_exact_mut(plane_bytes.max(1)).enumerate() {
+            if z == 0 || z == depth + 1 {
+                plane.fill(0);
+                continue;
+            }
+            let last = plane.len() / row_bytes.max(1) - 1;
+            for (y, row) in plane.chunks_exact_mut(row_bytes).enumerate() {
+                if y == 0 || y == last {
+                    row.fill(0);
+                } else {
+                    row.iter_mut().take(channels).for_each(|byte| *byte = 0);
+                    row.iter_mut()
+                        .skip((width + 1) * channels)
+                        .for_each(|byte| *byte = 0);
+                }
+            }
+        }
+    }
+}

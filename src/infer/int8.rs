@@ -1,0 +1,251 @@
+//! The network in integers: our own engine.
+
+use tract_onnx::pb::ModelProto;
+use tract_onnx::prelude::Framework as _;
+
+use crate::fault::Fault;
+use crate::infer::halo::Halo;
+use crate::infer::kernel::{Isa, OutOfBounds};
+use crate::infer::lower::{Kind, Layer, NotLowered, lowered};
+use crate::infer::network::{Backend, VOXELS_MAX};
+use crate::infer::packing::{PLACES, Steps, packed_shape};
+use crate::infer::plan::{Buffers, How, run_layers};
+use crate::model::{ModelManifest, ModelPackage};
+use crate::volume::Grid3;
+
+/// How the engine runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// The instruction set; the fastest that the machine has where nothing is said.
+    pub isa: Option<Isa>,
+    /// Threads; as many as the machine has cores, up to eight, where 0 stands.
+    pub threads: usize,
+}
+
+/// Threads beyond this wait for memory, not for arithmetic.
+const THREADS_MAX: usize = 8;
+
+/// The lowered network.
+pub struct Int8Network {
+    manifest: ModelManifest,
+    layers: Vec<Layer>,
+    /// The head as a threshold: its bytes are above zero where the logit reaches the manifest's.
+    head: Layer,
+    steps: Steps,
+    how: How,
+    name: String,
+    buffers: Buffers,
+}
+
+impl std::fmt::Debug for Int8Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Int8Network({}, {} layers)",
+            self.name,
+            self.layers.len()
+        )
+    }
+}
+
+/// Why a package does not run in integers.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Int8Error {
+    /// The file is no network.
+    #[error("the network file does not read: {0}")]
+    Unreadable(String),
+    /// The network holds something that the engine does not do.
+    #[error(transparent)]
+    NotLowered(#[from] NotLowered),
+}
+
+impl Int8Network {
+    /// Lowers the network of a checked package. Errors: what cannot be lowered, named.
+    pub fn load(package: &ModelPackage, options: EngineOptions) -> Result<Int8Network, Int8Error> {
+        let graph: ModelProto = tract_onnx::onnx()
+            .proto_model_for_read(&mut std::io::Cursor::new(package.onnx()))
+            .map_err(|error| Int8Error::Unreadable(format!("{error:#}")))?;
+        let layers = lowered(&graph)?;
+        let manifest = package.manifest().clone();
+        let head = layers
+            .last()
+            .map(|head| thresholded(head, manifest.logit_threshold()));
+        let head = head.ok_or_else(|| NotLowered {
+            node: "the graph".to_owned(),
+            why: "it has no layer",
+        })?;
+        let isa = options.isa.unwrap_or_else(Isa::fastest);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if options.threads == 0 {
+            cores
+        } else {
+            options.threads
+        };
+        Ok(Int8Network {
+            steps: Steps::of(&manifest.input),
+            manifest,
+            head,
+            layers,
+            how: How {
+                isa,
+                threads: threads.clamp(1, THREADS_MAX),
+            },
+            name: format!("cpu-int8-{}", isa.name()),
+            buffers: Buffers::default(),
+        })
+    }
+
+    fn input(&mut self, hu: &Grid3<i16>) -> Result<Halo, Fault> {
+        let fits = hu
+            .shape()
+            .iter()
+            .all(|edge| edge % self.manifest.input.multiple == 0);
+        let Some(blocks) = packed_shape(hu.shape()).filter(|_| fits && hu.len() <= VOXELS_MAX)
+        else {
+            let multiple = self.manifest.input.multiple;
+            return Err(self.fault(format!(
+                "a volume of {:?} voxels does not fit: edges are multiples of {multiple}, {VOXELS_MAX} voxels at most",
+                hu.shape()
+            )));
+        };
+        let mut tensor = self.buffers.tensor(blocks, PLACES.len());
+        self.steps.pack(hu, &mut tensor);
+        Ok(tensor)
+    }
+
+    fn fault(&self, what: String) -> Fault {
+        Fault::Inference {
+            model: self.manifest.title(),
+            what,
+        }
+    }
+
+    fn out_of_bounds(&self) -> Fault {
+        self.fault("a layer does not fit its input: the plan is wrong".to_owned())
+    }
+
+    fn run(&mut self, hu: &Grid3<i16>, with_head: bool) -> Result<Halo, Fault> {
+        let input = self.input(hu)?;
+        let body = self.layers.len().saturating_sub(1);
+        let mut layers = self.layers.get(..body).unwrap_or(&[]).to_vec();
+        if with_head {
+            layers.push(self.head.clone());
+        }
+        run_layers(&layers, input, &mut self.buffers, self.how)
+            .map_err(|OutOfBounds| self.out_of_bounds())
+    }
+}
+
+/// A head whose bytes are above zero exactly where the logit is at least `threshold`.
+///
+/// The sum of a channel is its logit over its scale; shifted by the least sum that reaches the threshold, less one, it is
+/// at least 1 from there on, and the operators keep it within 0 to 255.
+fn thresholded(head: &Layer, threshold: f64) -> Layer {
+    let mut shifted = head.clone();
+    for (bias, scale) in shifted.bias.iter_mut().zip(&mut shifted.scale) {
+        // A channel that only pads has no scale.
+        if *scale > 0.0 {
+            let least = (threshold / f64::from(*scale)).ceil();
+            *bias = nearest(f64::from(*bias) - least + 1.0);
+            *scale = 1.0;
+        }
+    }
+    shifted
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "`as` saturates: far outside, the label is the same"
+)]
+fn nearest(value: f64) -> i32 {
+    value as i32
+}
+
+impl Backend for Int8Network {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn segment(&mut self, hu: &Grid3<i16>) -> Result<Grid3<u8>, Fault> {
+        let marks = self.run(hu, true)?;
+        let mut labels = Grid3::filled(hu.shape(), 0);
+        unpack(&marks, &mut labels);
+        self.buffers.give_back(marks);
+        Ok(labels)
+    }
+
+    fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault> {
+        let features = self.run(hu, false)?;
+        let Some(head) = self.layers.last() else {
+            return Err(self.out_of_bounds());
+        };
+        let mut logits = Grid3::filled(hu.shape(), 0.0);
+        for (channel, [dz, dy, dx]) in PLACES.into_iter().enumerate() {
+            let [depth, height, _] = features.shape();
+            for z in 0..depth {
+                for y in 0..height {
+                    let voxels = features.row(z, y).chunks_exact(features.channels());
+                    for (x, voxel) in voxels.enumerate() {
+                        logits.set(
+                            2 * z + dz,
+                            2 * y + dy,
+                            2 * x + dx,
+                            logit(head, channel, voxel),
+                        );
+                    }
+                }
+            }
+        }
+        self.buffers.give_back(features);
+        Ok(logits)
+    }
+
+    fn rest(&mut self) {
+        self.buffers = Buffers::default();
+    }
+}
+
+/// One logit in plain arithmetic: for checks, not for speed.
+fn logit(head: &Layer, channel: usize, voxel: &[u8]) -> f32 {
+    use crate::infer::kernel::{GROUP, LANES};
+    debug_assert_eq!(head.kind, Kind::Head);
+    let weights = head.weights.first().map_or(&[][..], Vec::as_slice);
+    let block = channel / LANES * voxel.len() * LANES;
+    let own = |input: usize| {
+        block + input / GROUP * LANES * GROUP + channel % LANES * GROUP + input % GROUP
+    };
+    let products = voxel.iter().enumerate().map(|(input, value)| {
+        let weight = weights.get(own(input)).copied().unwrap_or(0);
+        i64::from(*value) * i64::from(weight)
+    });
+    let bias = head.bias.get(channel).copied().unwrap_or(0);
+    let sum = products.sum::<i64>() + i64::from(bias);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a logit: the nearest f32 is meant"
+    )]
+    let logit = (sum as f64 * f64::from(head.scale.get(channel).copied().unwrap_or(0.0))) as f32;
+    logit
+}
+
+/// Channels back to voxels: 1 where a byte is above zero.
+fn unpack(marks: &Halo, labels: &mut Grid3<u8>) {
+    let [_, height, width] = labels.shape();
+    let channels = marks.channels();
+    for (z, plane) in labels.planes_mut().enumerate() {
+        for (y, line) in plane
+            .chunks_exact_mut(width.max(1))
+            .enumerate()
+            .take(height)
+        {
+            let first = z % 2 * 4 + y % 2 * 2;
+            let voxels = marks.row(z / 2, y / 2).chunks_exact(channels.max(1));
+            let (pairs, _) = line.as_chunks_mut::<2>();
+            for (pair, voxel) in pairs.iter_mut().zip(voxels) {
+                if let Some([even, odd]) = voxel.get(first..first + 2) {
+                    *pair = [u8::from(*even > 0), u8::from(*odd > 0)];
+                }
+            }
+        }
+    }
+}

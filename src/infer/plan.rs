@@ -1,0 +1,219 @@
+//! Runs the layers: buffers that are used again, rows shared out between threads.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crate::infer::halo::Halo;
+use crate::infer::kernel::{Isa, OutOfBounds, Row, Source, run};
+use crate::infer::lower::{Kind, Layer};
+
+/// Rows that a thread takes at a time: enough to be worth the claim, few enough to end together.
+const ROWS_CLAIMED: usize = 7;
+/// Threads are not worth their start below this many bytes of output.
+const SHARED_BYTES_MIN: usize = 1 << 14;
+
+/// How layers are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct How {
+    pub(super) isa: Isa,
+    pub(super) threads: usize,
+}
+
+/// Memory of tensors that are no longer read, for the next ones.
+#[derive(Debug, Default)]
+pub(super) struct Buffers(Vec<Vec<u8>>);
+
+impl Buffers {
+    /// The smallest buffer that holds `bytes`, else the largest there is, else a new one.
+    fn take(&mut self, bytes: usize) -> Vec<u8> {
+        let key = |buffer: &Vec<u8>| {
+            let capacity = buffer.capacity();
+            if capacity >= bytes {
+                (0, capacity)
+            } else {
+                (1, usize::MAX - capacity)
+            }
+        };
+        let best = self
+            .0
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, buffer)| key(buffer))
+            .map(|(index, _)| index);
+        best.map_or_else(Vec::new, |index| self.0.swap_remove(index))
+    }
+
+    fn give(&mut self, buffer: Vec<u8>) {
+        self.0.push(buffer);
+    }
+
+    /// A tensor in one of the buffers.
+    pub(super) fn tensor(&mut self, shape: [usize; 3], channels: usize) -> Halo {
+        let bytes = shape.iter().map(|edge| edge + 2).product::<usize>() * channels;
+        Halo::in_buffer(self.take(bytes), shape, channels)
+    }
+
+    /// Takes back the memory of a tensor.
+    pub(super) fn give_back(&mut self, tensor: Halo) {
+        self.give(tensor.into_buffer());
+    }
+}
+
+/// Runs `layers` on `input` and returns the last one's output.
+///
+/// Errors: shapes that do not fit together; never for shapes whose edges are multiples of the network's own.
+pub(super) fn run_layers(
+    layers: &[Layer],
+    input: Halo,
+    buffers: &mut Buffers,
+    how: How,
+) -> Result<Halo, OutOfBounds> {
+    let mut tensors: Vec<Option<Halo>> = vec![Some(input)];
+    for (index, layer) in layers.iter().enumerate() {
+        let output = run_layer(layer, &tensors, buffers, how)?;
+        let later = layers.get(index + 1..).unwrap_or(&[]);
+        for (number, slot) in tensors.iter_mut().enumerate() {
+            let read_again = later.iter().any(|layer| layer.sources.contains(&number));
+            if !read_again && let Some(tensor) = slot.take() {
+                buffers.give_back(tensor);
+            }
+        }
+        tensors.push(Some(output));
+    }
+    tensors.pop().flatten().ok_or(OutOfBounds)
+}
+
+fn run_layer(
+    layer: &Layer,
+    tensors: &[Option<Halo>],
+    buffers: &mut Buffers,
+    how: How,
+) -> Result<Halo, OutOfBounds> {
+    let sources: Option<Vec<&Halo>> = layer
+        .sources
+        .iter()
+        .map(|number| tensors.get(*number).and_then(Option::as_ref))
+        .collect();
+    let sources = sources.ok_or(OutOfBounds)?;
+    let first = sources.first().ok_or(OutOfBounds)?;
+    if sources.iter().any(|source| source.shape() != first.shape()) {
+        return Err(OutOfBounds);
+    }
+    let shape = first.shape().map(|edge| match layer.kind {
+        Kind::Convolution { stride } => edge.div_ceil(stride),
+        Kind::Raise => 2 * edge,
+        Kind::Head => edge,
+    });
+    let mut output = buffers.tensor(shape, layer.channels);
+    share_rows(layer, &sources, &mut output, how)?;
+    Ok(output)
+}
+
+/// Every row of `output`, claimed block by block by the threads.
+fn share_rows(
+    layer: &Layer,
+    sources: &[&Halo],
+    output: &mut Halo,
+    how: How,
+) -> Result<(), OutOfBounds> {
+    let taps: Vec<Vec<usize>> = sources
+        .iter()
+        .map(|source| taps(layer.kind, source))
+        .collect();
+    let row_bytes = output.row_bytes();
+    let threads = if output.bytes().len() < SHARED_BYTES_MIN {
+        1
+    } else {
+        how.threads
+    };
+    let claims = Mutex::new(output.blocks_mut(ROWS_CLAIMED));
+    let work = || {
+        loop {
+            let claimed = claims.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((z, first, bytes)) = claimed else {
+                return Ok(());
+            };
+            for (y, row) in bytes.chunks_exact_mut(row_bytes).enumerate() {
+                row_of(layer, sources, &taps, [z, first + y], row, how.isa)?;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let own = work();
+        // A thread that panicked left rows unwritten: the layer has failed.
+        let all = others
+            .into_iter()
+            .map(|other| other.join().unwrap_or(Err(OutOfBounds)));
+        all.fold(own, |sum, each| sum.and(each))
+    })
+}
+
+/// Byte offsets of the kernel's taps, from the lowest corner.
+fn taps(kind: Kind, source: &Halo) -> Vec<usize> {
+    let edge = match kind {
+        Kind::Convolution { .. } => 3,
+        Kind::Raise | Kind::Head => 1,
+    };
+    let places =
+        (0..edge).flat_map(|z| (0..edge).flat_map(move |y| (0..edge).map(move |x| (z, y, x))));
+    places.map(|(z, y, x)| source.offset(z, y, x)).collect()
+}
+
+/// The output row at plane and row `place`; `row` holds its rim too.
+fn row_of(
+    layer: &Layer,
+    sources: &[&Halo],
+    taps: &[Vec<usize>],
+    place: [usize; 2],
+    row: &mut [u8],
+    isa: Isa,
+) -> Result<(), OutOfBounds> {
+    let [z, y] = place;
+    let start = |source: &Halo| match layer.kind {
+        // The kernel's lowest corner lies one voxel before the centre: on the rim for the first one.
+        Kind::Convolution { stride } => source.offset(z * stride, y * stride, 0),
+        Kind::Raise => source.offset(z / 2 + 1, y / 2 + 1, 1),
+        Kind::Head => source.offset(z + 1, y + 1, 1),
+    };
+    let stride = match layer.kind {
+        Kind::Convolution { stride } => stride,
+        Kind::Raise | Kind::Head => 1,
+    };
+    let read: Vec<Source<'_>> = sources
+        .iter()
+        .zip(taps)
+        .map(|(source, taps)| Source {
+            bytes: source.bytes(),
+            start: start(source),
+            taps,
+            step: source.channels() * stride,
+            channels: source.channels(),
+        })
+        .collect();
+    let width = row.len() / layer.channels - 2;
+    // A raised row takes its voxels by turns from two kernels, the even and the odd ones.
+    let turns = if layer.kind == Kind::Raise { 2 } else { 1 };
+    for turn in 0..turns {
+        let kernel = if turns == 2 {
+            (z % 2) * 4 + (y % 2) * 2 + turn
+        } else {
+            0
+        };
+        run(
+            isa,
+            &mut Row {
+                sources: &read,
+                weights: layer.weights.get(kernel).map_or(&[], Vec::as_slice),
+                bias: &layer.bias,
+                scale: &layer.scale,
+                output: row
+                    .get_mut((1 + turn) * layer.channels..)
+                    .unwrap_or(&mut []),
+                output_step: turns * layer.channels,
+                width: width / turns,
+            },
+        )?;
+    }
+    Ok(())
+}
