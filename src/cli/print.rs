@@ -1,15 +1,15 @@
 //! The two doors to the terminal: results to stdout, the rest to stderr.
 #![expect(
-    clippy::print_stdout,
     clippy::print_stderr,
     reason = "the one place of the program that prints"
 )]
 
 use crate::edge::Failure;
+use std::io::Write;
 
-/// A line of a result.
+/// A line of a result. A reader that has gone, as in `scanward analyze … | head`, is no fault of ours.
 pub(super) fn out(line: &str) {
-    println!("{line}");
+    let _reader_gone = writeln!(std::io::stdout(), "{line}");
 }
 
 /// A line beside the result: progress, notes.

@@ -229,7 +229,7 @@ impl ModelManifest {
                 found: self.file.clone(),
             });
         }
-        if self.input.multiple % 2 != 0 {
+        if !self.input.multiple.is_multiple_of(2) {
             return Err(ModelError::Range {
                 key: "input.multiple",
                 found: self.input.multiple.to_string(),

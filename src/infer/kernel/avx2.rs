@@ -2,7 +2,8 @@
 #![expect(
     unsafe_code,
     clippy::indexing_slicing,
-    reason = "vector instructions on raw pointers, bounded by `Row::check`; arrays are indexed by constants"
+    clippy::needless_range_loop,
+    reason = "vector instructions on raw pointers, bounded by `Row::check`; arrays of registers are indexed by loops that unroll"
 )]
 
 use super::{GROUP, LANES, Row, Source};

@@ -119,7 +119,7 @@ impl Row<'_> {
                 .start
                 .checked_add(last)
                 .and_then(|at| at.checked_add(across)?.checked_add(source.channels));
-            if end.is_none_or(|end| end > source.bytes.len()) || source.channels % GROUP != 0 {
+            if end.is_none_or(|end| end > source.bytes.len()) || !source.channels.is_multiple_of(GROUP) {
                 return Err(OutOfBounds);
             }
             weights += source.taps.len() * source.channels * channels;
@@ -128,7 +128,7 @@ impl Row<'_> {
             .output_step
             .checked_mul(self.width.saturating_sub(1))
             .and_then(|at| at.checked_add(channels));
-        let fits = channels % LANES == 0
+        let fits = channels.is_multiple_of(LANES)
             && self.scale.len() == channels
             && self.weights.len() == weights
             && written.is_some_and(|end| end <= self.output.len());
