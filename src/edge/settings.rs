@@ -36,7 +36,7 @@ pub fn read(file: &Path) -> Result<Config, Failure> {
 }
 
 /// A small file, whole.
-fn small_file(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+pub(super) fn small_file(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
     let trouble = |error: String| {
         let text = format!("{what} in {} cannot be read: {error}", file.display());
         Failure::new(
@@ -80,23 +80,30 @@ pub(super) fn sender(config: &Config) -> Sender {
     }
 }
 
-/// How to reach the broker, its files read.
+/// How to reach the broker, its files read, with the last will.
 pub(super) fn link(config: &Config, will: &OfflinePayload) -> Result<mqtt::Settings, Failure> {
+    let root = Root::new(config.site.clone(), config.device.clone());
+    Ok(mqtt::Settings {
+        health_topic: root.topic(&Topic::Health),
+        will: will.to_bytes().unwrap_or_default(),
+        ..connection(config)?
+    })
+}
+
+/// How to reach the broker, its files read; without topics and will.
+pub(super) fn connection(config: &Config) -> Result<mqtt::Settings, Failure> {
     let publish = &config.publish;
     let root = Root::new(config.site.clone(), config.device.clone());
     let plain = mqtt::Settings::new(&publish.broker.host, publish.broker.port, &root.client_id());
-    let settings = mqtt::Settings {
+    Ok(mqtt::Settings {
         tls: if publish.broker.tls {
             Some(tls(publish)?)
         } else {
             None
         },
         credentials: credentials(publish)?,
-        health_topic: root.topic(&Topic::Health),
-        will: will.to_bytes().unwrap_or_default(),
         ..plain
-    };
-    Ok(settings)
+    })
 }
 
 fn tls(publish: &PublishSettings) -> Result<Tls, Failure> {
