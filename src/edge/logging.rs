@@ -1,5 +1,6 @@
 //! Log lines: to systemd's journal with fields, or as text on stderr. Patient data cannot be logged: it is `Redacted`.
 
+use std::os::unix::fs::MetadataExt;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
@@ -14,13 +15,20 @@ pub enum LogTo {
     Text,
 }
 
-/// Whether systemd gave this process a connection to the journal.
+/// Whether stderr leads to systemd's journal.
+///
+/// `JOURNAL_STREAM` alone says little: what is typed in a terminal may have inherited it from the desktop's service.
+/// Source: systemd.exec(5), `$JOURNAL_STREAM`: device and inode of the stream.
 #[expect(
     clippy::disallowed_methods,
     reason = "set by systemd for the process, not a setting of ours"
 )]
 pub fn started_by_systemd() -> bool {
-    std::env::var("JOURNAL_STREAM").is_ok()
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    let stderr = std::fs::metadata("/proc/self/fd/2");
+    stderr.is_ok_and(|facts| stream == format!("{}:{}", facts.dev(), facts.ino()))
 }
 
 /// Starts logging; the first call wins. Falls back to text where there is no journal.

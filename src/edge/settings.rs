@@ -60,6 +60,18 @@ pub(super) fn intake_limits(config: &Config) -> IntakeLimits {
     }
 }
 
+/// `wanted` in what a running service can take over, `running` in all else.
+///
+/// The intended use is not among it: the pictures of series that wait have been drawn for the old one.
+pub(super) fn taken_over(running: &Config, wanted: &Config) -> Config {
+    let mut config = running.clone();
+    config.intake.quiet = wanted.intake.quiet;
+    config.intake.overdue = wanted.intake.overdue;
+    config.publish.identity = wanted.publish.identity;
+    config.publish.expiry = wanted.publish.expiry;
+    config
+}
+
 /// Bounds of the outbox.
 pub(super) fn outbox_limits(config: &Config) -> outbox::Limits {
     outbox::Limits {
