@@ -139,6 +139,10 @@ fn split_port(rest: &str) -> Option<(&str, Option<u16>)> {
 impl fmt::Display for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "mqtts" } else { "mqtt" };
+        // An IPv6 address has colons of its own.
+        if self.host.contains(':') {
+            return write!(f, "{scheme}://[{}]:{}", self.host, self.port);
+        }
         write!(f, "{scheme}://{}:{}", self.host, self.port)
     }
 }

@@ -143,7 +143,7 @@ fn advice(why: &LinkDown, tls: bool) -> &'static str {
         | LinkDown::Asked
             if tls =>
         {
-            "the port is open, but is it the broker's TLS port, with MQTT 5? look at the broker's log"
+            "the port is open, but is it the broker's TLS port, with MQTT 5, and does it know this box's certificate? look at the broker's log"
         }
         LinkDown::TimedOut
         | LinkDown::Unreachable { .. }

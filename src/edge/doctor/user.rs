@@ -65,7 +65,8 @@ pub(super) fn check(config: &Config, tell: &mut dyn FnMut(Check)) {
             format!("root, but the state folder belongs to user {owner}"),
             "root may read and write what scanward may not: run `sudo -u scanward scanward doctor` as well",
         )),
-        Ok(_) | Err(_) => tell(Check::ok("user", format!("user {}", user.uid))),
+        Ok(_) | Err(_) if user.is_root() => tell(Check::ok("user", "root")),
+        Ok(_) | Err(_) => tell(Check::ok("user", format!("number {}", user.uid))),
     }
 }
 
