@@ -1,7 +1,7 @@
 //! Log lines: to systemd's journal with fields, or as text on stderr. Patient data cannot be logged: it is `Redacted`.
 
 use std::os::unix::fs::MetadataExt;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -42,7 +42,11 @@ pub fn start(to: LogTo, verbose: bool) {
         LogTo::Journal => tracing_journald::layer().ok(),
         LogTo::Text => None,
     };
-    let registry = tracing_subscriber::registry().with(level);
+    // Of other crates only the complaints: the engine alone would write a thousand lines for each network it plans.
+    let filter = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target(env!("CARGO_PKG_NAME"), level);
+    let registry = tracing_subscriber::registry().with(filter);
     // A second start, as in a test, keeps the first: that is no fault.
     let _first = match journal {
         Some(layer) => registry.with(layer).try_init(),

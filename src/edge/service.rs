@@ -34,6 +34,8 @@ pub(super) const INBOX_MAX: usize = 256;
 const SENSORS_EVERY: Duration = Duration::from_secs(10);
 /// The longest rest of the core loop, so that the watchdog is fed.
 const REST_MAX: Duration = Duration::from_secs(2);
+/// The watchdog is fed no more often than this: thousands of events a second are no reason to wake systemd as often.
+const FEED_EVERY: Duration = Duration::from_secs(1);
 /// A scan of the folder, or a series, that takes longer than this stops the feeding of the watchdog.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
 
@@ -92,6 +94,7 @@ struct Progress {
     scanned_once: bool,
     broker_tried: bool,
     down: Option<LinkDown>,
+    fed: Option<Moment>,
 }
 
 impl Service {
@@ -160,7 +163,11 @@ impl Service {
         let judge_fresh = progress
             .judging_since
             .is_none_or(|since| now.since(since) < STUCK_AFTER);
-        if scan_fresh && judge_fresh {
+        let fed = progress
+            .fed
+            .is_some_and(|when| now.since(when) < FEED_EVERY);
+        if scan_fresh && judge_fresh && !fed {
+            progress.fed = Some(now);
             notify(&[sd_notify::NotifyState::Watchdog]);
         }
     }
