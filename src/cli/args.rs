@@ -1,12 +1,14 @@
 //! What can be typed: one definition that help, man page and completions come from.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
-/// scanward: from the scanner to the ward.
+/// From the scanner to the ward: triage of chest CT series beside the scanner.
 ///
 /// Watches the folder a CT scanner exports to, marks lesions in each chest series on this box, and tells the ward over
 /// MQTT. It assists a physician; it is not a diagnosis.
+///
+/// Where something goes wrong, the line `error:` says what, and the line `hint:` what to do next.
 #[derive(Debug, Parser)]
 #[command(
     name = "scanward",
@@ -19,11 +21,11 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Print the version; with -v also the model's licence and the decoders built in.
+    /// Print the version; with -v also the model, its licence and the transfer syntaxes that are decoded.
     #[arg(long, short = 'V')]
     pub(crate) version: bool,
 
-    /// Say more.
+    /// Say more: `run` logs each file and message, `--version` tells of the model.
     #[arg(long, short = 'v', global = true)]
     pub(crate) verbose: bool,
 }
@@ -31,9 +33,12 @@ pub(crate) struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Watch the export folder and publish findings until stopped (what the service runs).
+    /// Watch the export folder and publish findings until stopped: what the service runs.
+    ///
+    /// Ends on SIGTERM or Ctrl-C; what has not been sent yet is sent after the next start. SIGHUP has it read its settings
+    /// again.
     Run(RunArguments),
-    /// Triage series given by hand and print what was found.
+    /// Triage series given by hand and print what was found; nothing is sent.
     ///
     /// The rules are those of the service. Everything is shown, whatever the settings of the service hide; pseudonyms are
     /// made with a key of this run, so they differ from the service's and from run to run. Exit codes: 0 every series
@@ -44,30 +49,35 @@ pub(crate) enum Command {
     /// Show the whole way from the scanner to the ward on this machine, with a phantom or one's own series.
     #[cfg(feature = "demo")]
     Demo(DemoArguments),
-    /// Check settings, folders, disk, clock, broker and model; each complaint comes with its remedy.
+    /// Check settings, folders, disk, clock, model and broker; each complaint comes with its remedy.
+    ///
+    /// Each check is one line that begins with ok, warn or FAIL; a hint below says what to do. Ends with 0 when nothing
+    /// failed, 2 when the settings are wrong, else 1. Run it as the service's own user (`sudo -u scanward scanward doctor`),
+    /// for root may read what scanward may not. A running scanward is not disturbed.
     Doctor(DoctorArguments),
     /// Measure stages, memory and the time to the broker's answer on a real series and on a phantom.
     Bench(BenchArguments),
-    /// Print completions for a shell.
+    /// Print completions for a shell, to be saved where the shell looks for them.
     Completions {
-        /// The shell.
+        /// The shell that shall complete scanward's commands and options.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page.
+    /// Print the manual page, to be saved as scanward.1.
     Man,
 }
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// The settings.
+    /// The settings; the example beside the unit explains every key.
     #[arg(
         long,
         default_value = "/etc/scanward/scanward.toml",
-        value_name = "FILE"
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath
     )]
     pub(crate) config: PathBuf,
-    /// How log lines are written: to the journal with fields when a service, as text otherwise.
+    /// Where log lines go.
     #[arg(long, value_enum, default_value_t = LogForm::Auto)]
     pub(crate) log: LogForm,
 }
@@ -75,7 +85,7 @@ pub(crate) struct RunArguments {
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogForm {
-    /// The journal when systemd started us, text otherwise.
+    /// The journal when stderr leads there, as under systemd; text otherwise.
     Auto,
     /// systemd's journal, with fields.
     Journal,
@@ -86,23 +96,23 @@ pub(crate) enum LogForm {
 /// Arguments of `analyze`.
 #[derive(Debug, Args)]
 pub(crate) struct AnalyzeArguments {
-    /// Folders, DICOM files or zip archives.
-    #[arg(required = true, value_name = "PATH")]
+    /// Folders, DICOM files or zip archives; files are put together to series whatever their names.
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
     /// An earlier CT of the same patient, to compare the burden with.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) prior: Option<PathBuf>,
-    /// Print the contract's data object; an array when there are several series.
+    /// Print JSON as the ward gets it (`data` of the MQTT contract); an array when there are several series.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Write the lesion mask on the native grid (.nii or .nii.gz).
-    #[arg(long, value_name = "FILE")]
+    /// Write the lesions as a mask on the series' own voxels, NIfTI: .nii or .nii.gz.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) mask: Option<PathBuf>,
-    /// Write a preview picture.
-    #[arg(long, value_name = "FILE")]
+    /// Write the preview picture, PNG.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) preview: Option<PathBuf>,
-    /// The folder of the model.
-    #[arg(long, value_name = "FOLDER")]
+    /// The model's folder: one manifest (.toml) and its network (.onnx); the installed one when left out.
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub(crate) model: Option<PathBuf>,
 }
 
@@ -157,7 +167,8 @@ pub(crate) struct DoctorArguments {
     #[arg(
         long,
         default_value = "/etc/scanward/scanward.toml",
-        value_name = "FILE"
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath
     )]
     pub(crate) config: PathBuf,
 }

@@ -7,6 +7,7 @@ mod bench;
 mod demo;
 mod doctor;
 mod generate;
+mod manual;
 mod phantom;
 mod print;
 mod report;

@@ -1,29 +1,32 @@
 //! The two doors to the terminal: results to stdout, the rest to stderr.
-#![expect(
-    clippy::print_stderr,
-    reason = "the one place of the program that prints"
-)]
+//!
+//! A reader who has gone, as in `scanward man | head`, is no reason to panic: what is written for nobody is dropped.
 
 use crate::edge::Failure;
-use std::io::Write;
+use std::io::{self, Write};
 
-/// A line of a result. A reader that has gone, as in `scanward analyze … | head`, is no fault of ours.
+/// A line of a result.
 pub(super) fn out(line: &str) {
-    let _reader_gone = writeln!(std::io::stdout(), "{line}");
+    bytes(format!("{line}\n").as_bytes());
+}
+
+/// A result as it is: a generated file.
+pub(super) fn bytes(bytes: &[u8]) {
+    let mut out = io::stdout().lock();
+    let _reader_gone = out.write_all(bytes).and_then(|()| out.flush());
 }
 
 /// A line beside the result: progress, notes.
 pub(super) fn note(line: &str) {
-    eprintln!("{line}");
+    let _reader_gone = writeln!(io::stderr(), "{line}");
 }
 
 /// A line that the next one takes the place of; for terminals.
 pub(super) fn progress(line: &str) {
-    eprint!("\r{line}\x1b[K");
+    let _reader_gone = write!(io::stderr(), "\r{line}\x1b[K");
 }
 
 /// What happened and what to do next.
 pub(super) fn failure(failure: &Failure) {
-    eprintln!("error: {failure}");
-    eprintln!("hint: {}", failure.advice);
+    note(&format!("error: {failure}\nhint: {}", failure.advice));
 }

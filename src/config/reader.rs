@@ -128,6 +128,20 @@ impl<'a> Section<'a> {
             })
     }
 
+    /// The text under `key`, which must be there, put through `parse`.
+    pub(super) fn required_parsed<T, E: std::fmt::Display>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, ConfigError> {
+        let at = self.entries.get(key).map_or(0, |(at, _)| *at);
+        let text = self.required(key)?;
+        parse(&text).map_err(|error| {
+            self.source
+                .error(at, format!("`{key}` in [{}]: {error}", self.name))
+        })
+    }
+
     /// The text under `key` put through `parse`; `default` when it is not there.
     pub(super) fn parsed<T, E: std::fmt::Display>(
         &mut self,
@@ -139,7 +153,10 @@ impl<'a> Section<'a> {
         let Some(text) = self.text(key)? else {
             return Ok(default);
         };
-        parse(&text).map_err(|error| self.source.error(at, format!("`{key}`: {error}")))
+        parse(&text).map_err(|error| {
+            self.source
+                .error(at, format!("`{key}` in [{}]: {error}", self.name))
+        })
     }
 
     /// The path under `key`, if it is there.

@@ -139,6 +139,10 @@ fn split_port(rest: &str) -> Option<(&str, Option<u16>)> {
 impl fmt::Display for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "mqtts" } else { "mqtt" };
+        // An IPv6 address has colons of its own.
+        if self.host.contains(':') {
+            return write!(f, "{scheme}://[{}]:{}", self.host, self.port);
+        }
         write!(f, "{scheme}://{}:{}", self.host, self.port)
     }
 }
@@ -178,13 +182,7 @@ impl Config {
 }
 
 fn site(mut section: Section<'_>) -> Result<(SlugName, SlugName), ConfigError> {
-    let mut name = |key| -> Result<SlugName, ConfigError> {
-        let text = section.required(key)?;
-        SlugName::parse(&text).map_err(|error| ConfigError {
-            line: 0,
-            what: format!("`{key}` in [site]: {error}"),
-        })
-    };
+    let mut name = |key| section.required_parsed(key, SlugName::parse);
     let pair = (name("name")?, name("device")?);
     section.finish()?;
     Ok(pair)
@@ -214,12 +212,8 @@ fn folder(mut section: Section<'_>) -> Result<PathBuf, ConfigError> {
 }
 
 fn publish(mut section: Section<'_>) -> Result<PublishSettings, ConfigError> {
-    let broker = section.required("broker")?;
     let settings = PublishSettings {
-        broker: Broker::parse(&broker).map_err(|error| ConfigError {
-            line: 0,
-            what: format!("`broker` in [publish]: {error}"),
-        })?,
+        broker: section.required_parsed("broker", Broker::parse)?,
         identity: section.parsed("identity", IdentityLevel::Accession, |text| {
             IdentityLevel::parse(text).ok_or("must be \"pseudonym\", \"accession\" or \"full\"")
         })?,

@@ -19,23 +19,64 @@ pub(super) enum Packing {
     Jpeg2000,
 }
 
+/// Every transfer syntax that is decoded. Names: PS3.6, table A-1.
+const DECODED: &[(&str, &str, Packing)] = {
+    const LITTLE: Packing = Packing::Native { big_endian: false };
+    const BIG: Packing = Packing::Native { big_endian: true };
+    &[
+        ("1.2.840.10008.1.2", "Implicit VR Little Endian", LITTLE),
+        ("1.2.840.10008.1.2.1", "Explicit VR Little Endian", LITTLE),
+        (
+            "1.2.840.10008.1.2.1.99",
+            "Deflated Explicit VR Little Endian",
+            LITTLE,
+        ),
+        ("1.2.840.10008.1.2.2", "Explicit VR Big Endian", BIG),
+        ("1.2.840.10008.1.2.5", "RLE Lossless", Packing::Rle),
+        ("1.2.840.10008.1.2.4.50", "JPEG Baseline", Packing::Jpeg),
+        (
+            "1.2.840.10008.1.2.4.51",
+            "JPEG Extended, 8 bits",
+            Packing::Jpeg,
+        ),
+        ("1.2.840.10008.1.2.4.57", "JPEG Lossless", Packing::Jpeg),
+        (
+            "1.2.840.10008.1.2.4.70",
+            "JPEG Lossless, First-Order Prediction",
+            Packing::Jpeg,
+        ),
+        (
+            "1.2.840.10008.1.2.4.80",
+            "JPEG-LS Lossless",
+            Packing::JpegLs,
+        ),
+        (
+            "1.2.840.10008.1.2.4.81",
+            "JPEG-LS Near-Lossless",
+            Packing::JpegLs,
+        ),
+        (
+            "1.2.840.10008.1.2.4.90",
+            "JPEG 2000 Lossless Only",
+            Packing::Jpeg2000,
+        ),
+        ("1.2.840.10008.1.2.4.91", "JPEG 2000", Packing::Jpeg2000),
+    ]
+};
+
+/// UID and name of every transfer syntax that is decoded.
+pub fn transfer_syntaxes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    DECODED.iter().map(|(uid, name, _)| (*uid, *name))
+}
+
 impl Packing {
     /// The packing of a transfer syntax. Errors: [`Refusal::TransferSyntax`].
     pub(super) fn of(transfer_syntax: &str) -> Result<Packing, Refusal> {
-        match transfer_syntax {
-            "1.2.840.10008.1.2" | "1.2.840.10008.1.2.1" | "1.2.840.10008.1.2.1.99" => {
-                Ok(Packing::Native { big_endian: false })
-            }
-            "1.2.840.10008.1.2.2" => Ok(Packing::Native { big_endian: true }),
-            "1.2.840.10008.1.2.5" => Ok(Packing::Rle),
-            "1.2.840.10008.1.2.4.50"
-            | "1.2.840.10008.1.2.4.51"
-            | "1.2.840.10008.1.2.4.57"
-            | "1.2.840.10008.1.2.4.70" => Ok(Packing::Jpeg),
-            "1.2.840.10008.1.2.4.80" | "1.2.840.10008.1.2.4.81" => Ok(Packing::JpegLs),
-            "1.2.840.10008.1.2.4.90" | "1.2.840.10008.1.2.4.91" => Ok(Packing::Jpeg2000),
-            other => Err(Refusal::TransferSyntax {
-                uid: shown(other).to_owned(),
+        let known = DECODED.iter().find(|(uid, _, _)| *uid == transfer_syntax);
+        match known {
+            Some((_, _, packing)) => Ok(*packing),
+            None => Err(Refusal::TransferSyntax {
+                uid: shown(transfer_syntax).to_owned(),
             }),
         }
     }

@@ -19,6 +19,7 @@ mod rle;
 mod text;
 mod writer;
 
+pub use codec::transfer_syntaxes;
 pub use frame::FrameGeometry;
 pub use header::{Header, Patient};
 pub use instance::{Instance, read, read_header};

@@ -1,6 +1,7 @@
 //! Log lines: to systemd's journal with fields, or as text on stderr. Patient data cannot be logged: it is `Redacted`.
 
-use tracing_subscriber::filter::LevelFilter;
+use std::os::unix::fs::MetadataExt;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -14,13 +15,20 @@ pub enum LogTo {
     Text,
 }
 
-/// Whether systemd gave this process a connection to the journal.
+/// Whether stderr leads to systemd's journal.
+///
+/// `JOURNAL_STREAM` alone says little: what is typed in a terminal may have inherited it from the desktop's service.
+/// Source: systemd.exec(5), `$JOURNAL_STREAM`: device and inode of the stream.
 #[expect(
     clippy::disallowed_methods,
     reason = "set by systemd for the process, not a setting of ours"
 )]
 pub fn started_by_systemd() -> bool {
-    std::env::var("JOURNAL_STREAM").is_ok()
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    let stderr = std::fs::metadata("/proc/self/fd/2");
+    stderr.is_ok_and(|facts| stream == format!("{}:{}", facts.dev(), facts.ino()))
 }
 
 /// Starts logging; the first call wins. Falls back to text where there is no journal.
@@ -34,7 +42,11 @@ pub fn start(to: LogTo, verbose: bool) {
         LogTo::Journal => tracing_journald::layer().ok(),
         LogTo::Text => None,
     };
-    let registry = tracing_subscriber::registry().with(level);
+    // Of other crates only the complaints: the engine alone would write a thousand lines for each network it plans.
+    let filter = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target(env!("CARGO_PKG_NAME"), level);
+    let registry = tracing_subscriber::registry().with(filter);
     // A second start, as in a test, keeps the first: that is no fault.
     let _first = match journal {
         Some(layer) => registry.with(layer).try_init(),

@@ -7,6 +7,9 @@ pub mod mqtt;
 #[cfg(feature = "demo")]
 pub mod broker;
 
+/// The checks of `scanward doctor`.
+pub mod doctor;
+
 /// The state folder's file.
 pub mod state;
 

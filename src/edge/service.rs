@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::failure::Failure;
 use super::folder;
 use super::judge::Judge;
-use super::mqtt::{Command, Link, Notice, Publisher};
+use super::mqtt::{Command, Link, LinkDown, Notice, Publisher};
 use super::reader::Reader;
 use super::sensors::Sensors;
 use crate::config::Config;
@@ -34,6 +34,8 @@ pub(super) const INBOX_MAX: usize = 256;
 const SENSORS_EVERY: Duration = Duration::from_secs(10);
 /// The longest rest of the core loop, so that the watchdog is fed.
 const REST_MAX: Duration = Duration::from_secs(2);
+/// The watchdog is fed no more often than this: thousands of events a second are no reason to wake systemd as often.
+const FEED_EVERY: Duration = Duration::from_secs(1);
 /// A scan of the folder, or a series, that takes longer than this stops the feeding of the watchdog.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
 
@@ -91,6 +93,8 @@ struct Progress {
     ready_said: bool,
     scanned_once: bool,
     broker_tried: bool,
+    down: Option<LinkDown>,
+    fed: Option<Moment>,
 }
 
 impl Service {
@@ -105,7 +109,7 @@ impl Service {
             let rest = self.rest();
             match self.inbox.recv_timeout(rest) {
                 Ok(Message::Stop) => break,
-                Ok(Message::Reload) => self.reload(),
+                Ok(Message::Reload) => self.reload(&progress),
                 Ok(Message::Mqtt(notice)) => go_on = self.heard(notice, &mut progress, &mut tell),
                 Ok(Message::Core(event)) => {
                     self.note(&event, &mut progress);
@@ -159,7 +163,11 @@ impl Service {
         let judge_fresh = progress
             .judging_since
             .is_none_or(|since| now.since(since) < STUCK_AFTER);
-        if scan_fresh && judge_fresh {
+        let fed = progress
+            .fed
+            .is_some_and(|when| now.since(when) < FEED_EVERY);
+        if scan_fresh && judge_fresh && !fed {
+            progress.fed = Some(now);
             notify(&[sd_notify::NotifyState::Watchdog]);
         }
     }
@@ -175,14 +183,17 @@ impl Service {
         let event = match notice {
             Notice::Connected => {
                 progress.broker_tried = true;
+                progress.down = None;
                 info!(broker = %self.config.publish.broker, "connected to the broker");
                 outbox::Event::Online
             }
             Notice::Disconnected(why) => {
-                if !progress.broker_tried || self.daemon.is_online() {
+                // Said once for each reason: a broker that is away for days is tried every minute.
+                if progress.down.as_ref() != Some(&why) {
                     warn!(broker = %self.config.publish.broker, %why, advice = why.advice(), "no connection to the broker");
                 }
                 progress.broker_tried = true;
+                progress.down = Some(why);
                 outbox::Event::Offline
             }
             Notice::Acked { id, heard } => {
@@ -327,29 +338,36 @@ impl Service {
 
     // ---- settings and end ------------------------------------------------------------------------------------
 
-    fn reload(&mut self) {
+    /// Reads the settings again and takes them over whole, or not at all: half a change would be neither file.
+    fn reload(&mut self, progress: &Progress) {
         let Some(file) = &self.config_file else {
             return;
         };
-        notify(&[sd_notify::NotifyState::Reloading]);
+        if progress.ready_said {
+            // Type=notify asks for no MONOTONIC_USEC beside it; Type=notify-reload would (sd_notify(3)).
+            notify(&[sd_notify::NotifyState::Reloading]);
+        }
         match super::settings::read(file) {
-            Ok(config) => {
-                let restart = config.publish.broker != self.config.publish.broker
-                    || config.intake.folder != self.config.intake.folder
-                    || config.state_folder != self.config.state_folder
-                    || config.model_folder != self.config.model_folder;
+            Ok(wanted) if super::settings::taken_over(&self.config, &wanted) == wanted => {
                 self.daemon.reload(
-                    super::settings::intake_limits(&config),
-                    super::settings::sender(&config),
+                    super::settings::intake_limits(&wanted),
+                    super::settings::sender(&wanted),
                 );
-                self.config = config;
-                info!(restart_needed = restart, "settings read again");
+                self.config = wanted;
+                info!("settings read again");
             }
+            Ok(_) => warn!(
+                advice = "restart scanward to have them taken",
+                "settings not changed: the new ones need a restart"
+            ),
             Err(failure) => {
                 error!(error = %failure, advice = failure.advice, "settings not changed");
             }
         }
-        notify(&[sd_notify::NotifyState::Ready]);
+        // Before the first scan and the first try at the broker, READY would say too much.
+        if progress.ready_said {
+            notify(&[sd_notify::NotifyState::Ready]);
+        }
     }
 
     /// Says goodbye to the broker; what is on its way stays in the store and goes out at the next start.

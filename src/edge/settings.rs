@@ -36,7 +36,7 @@ pub fn read(file: &Path) -> Result<Config, Failure> {
 }
 
 /// A small file, whole.
-fn small_file(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+pub(super) fn small_file(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
     let trouble = |error: String| {
         let text = format!("{what} in {} cannot be read: {error}", file.display());
         Failure::new(
@@ -60,6 +60,18 @@ pub(super) fn intake_limits(config: &Config) -> IntakeLimits {
     }
 }
 
+/// `wanted` in what a running service can take over, `running` in all else.
+///
+/// The intended use is not among it: the pictures of series that wait have been drawn for the old one.
+pub(super) fn taken_over(running: &Config, wanted: &Config) -> Config {
+    let mut config = running.clone();
+    config.intake.quiet = wanted.intake.quiet;
+    config.intake.overdue = wanted.intake.overdue;
+    config.publish.identity = wanted.publish.identity;
+    config.publish.expiry = wanted.publish.expiry;
+    config
+}
+
 /// Bounds of the outbox.
 pub(super) fn outbox_limits(config: &Config) -> outbox::Limits {
     outbox::Limits {
@@ -80,23 +92,30 @@ pub(super) fn sender(config: &Config) -> Sender {
     }
 }
 
-/// How to reach the broker, its files read.
+/// How to reach the broker, its files read, with the last will.
 pub(super) fn link(config: &Config, will: &OfflinePayload) -> Result<mqtt::Settings, Failure> {
+    let root = Root::new(config.site.clone(), config.device.clone());
+    Ok(mqtt::Settings {
+        health_topic: root.topic(&Topic::Health),
+        will: will.to_bytes().unwrap_or_default(),
+        ..connection(config)?
+    })
+}
+
+/// How to reach the broker, its files read; without topics and will.
+pub(super) fn connection(config: &Config) -> Result<mqtt::Settings, Failure> {
     let publish = &config.publish;
     let root = Root::new(config.site.clone(), config.device.clone());
     let plain = mqtt::Settings::new(&publish.broker.host, publish.broker.port, &root.client_id());
-    let settings = mqtt::Settings {
+    Ok(mqtt::Settings {
         tls: if publish.broker.tls {
             Some(tls(publish)?)
         } else {
             None
         },
         credentials: credentials(publish)?,
-        health_topic: root.topic(&Topic::Health),
-        will: will.to_bytes().unwrap_or_default(),
         ..plain
-    };
-    Ok(settings)
+    })
 }
 
 fn tls(publish: &PublishSettings) -> Result<Tls, Failure> {

@@ -23,6 +23,11 @@ pub fn open(folder: &Path) -> Result<Store, StoreError> {
     Store::open(&path)
 }
 
+/// Whether there is a state in `folder`.
+pub(super) fn is_in(folder: &Path) -> bool {
+    folder.join(NAME).exists()
+}
+
 fn make(folder: &Path, path: &Path) -> Result<(), StoreError> {
     let fresh = folder.join(FRESH);
     match fs::remove_file(&fresh) {

@@ -270,16 +270,9 @@ impl<T: FnMut(Notice)> Connection<'_, T> {
         if !self.health_topic.is_empty() {
             self.publish_health(document).await;
         }
-        if self
-            .client
-            .disconnect_with_timeout(GOODBYE_MAX)
-            .await
-            .is_err()
-        {
-            return;
-        }
         let goodbye = async {
-            loop {
+            let said = self.client.disconnect_with_timeout(GOODBYE_MAX).await;
+            while said.is_ok() {
                 tokio::select! {
                     packet = packets.recv() => match packet {
                         Some(Ok(packet)) => self.packet(packet),
@@ -289,7 +282,7 @@ impl<T: FnMut(Notice)> Connection<'_, T> {
                 }
             }
         };
-        // The client ends the drain itself; this is the bound when it does not.
+        // The client ends the drain itself; this is the bound when it does not, or takes no more requests.
         drop(timeout(GOODBYE_MAX.saturating_mul(2), goodbye).await);
         self.settle_all();
     }

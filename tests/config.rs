@@ -1,0 +1,298 @@
+//! `scanward.toml`: the shipped example, the complaints, the refusals.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers outside #[test] functions"
+)]
+
+use scanward::config::{Broker, Config};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Keys that are left out by default: the example shows how one may look.
+const WITHOUT_DEFAULT: [&str; 4] = [
+    "client_cert_file",
+    "client_key_file",
+    "username",
+    "password_file",
+];
+
+#[test]
+fn what_the_example_shows_as_default_is_the_default() {
+    let example = read("systemd/scanward.toml.example");
+    let shipped = Config::parse(&example).unwrap();
+    let defaults: Vec<&str> = commented(&example)
+        .filter(|line| !WITHOUT_DEFAULT.contains(&key(line)))
+        .collect();
+    assert!(defaults.len() > 10, "only {defaults:?}");
+    for line in defaults {
+        let text = example.replace(&format!("\n#{line}\n"), &format!("\n{line}\n"));
+        assert_ne!(text, example, "{line}");
+        assert_eq!(Config::parse(&text).expect(line), shipped, "{line}");
+    }
+}
+
+#[test]
+fn the_example_with_every_key_in_force_parses() {
+    let example = read("systemd/scanward.toml.example");
+    let all = commented(&example).fold(example.clone(), |text, line| {
+        text.replace(&format!("\n#{line}\n"), &format!("\n{line}\n"))
+    });
+    let config = Config::parse(&all).unwrap();
+    assert_eq!(config.publish.username.as_deref(), Some("ct-1"));
+    assert!(config.publish.client_key_file.is_some());
+}
+
+#[test]
+fn the_example_names_every_key_that_is_read_and_no_other() {
+    let example = read("systemd/scanward.toml.example");
+    let shown: BTreeSet<String> = example
+        .lines()
+        .filter(|line| !line.starts_with("# ") && line.contains(" = "))
+        .map(|line| key(line.trim_start_matches('#')).to_owned())
+        .collect();
+    assert_eq!(shown, keys_read(&read("src/config/settings.rs")));
+}
+
+#[test]
+fn a_misspelt_name_is_told_with_its_line_and_the_right_one() {
+    complains(
+        "[intake]\nfolder = \"/e\"\nquiet_secconds = 3",
+        Some(6),
+        "unknown key in [intake]: `quiet_secconds`; did you mean `quiet_seconds`?",
+    );
+    complains(
+        "[publihs]\nbroker = \"mqtt://localhost\"",
+        Some(4),
+        "unknown section: `publihs`; did you mean `publish`?",
+    );
+    complains(
+        "[series]\nkernel_denny = []",
+        Some(5),
+        "did you mean `kernel_deny`?",
+    );
+    complains("[service]\nhealth_second = 3", Some(5), "`health_seconds`?");
+    complains(
+        "[state]\nfoldr = \"/s\"",
+        None,
+        "`folder` is missing in [state]",
+    );
+}
+
+#[test]
+fn a_wrong_value_is_told_with_its_line_and_what_would_be_right() {
+    for (text, line, what) in [
+        (
+            "[intake]\nfolder = \"/e\"\nquiet_seconds = \"30\"",
+            6,
+            "must be a number from 0.5 to 3600",
+        ),
+        (
+            "[intake]\nfolder = \"/e\"\nquiet_seconds = 0",
+            6,
+            "must be a number from 0.5 to 3600",
+        ),
+        (
+            "[intake]\nfolder = \"/e\"\npoll_seconds = nan",
+            6,
+            "must be a number",
+        ),
+        ("[intake]\nfolder = 3", 5, "must be a text in quotes"),
+        (
+            "[series]\nkernel_deny = \"B70\"",
+            5,
+            "must be a list of texts",
+        ),
+        ("[series]\nkernel_deny = [70]", 5, "must be a list of texts"),
+        (
+            "[series]\nrequire_original_primary_axial = \"no\"",
+            5,
+            "must be true or false",
+        ),
+        (
+            "[publish]\nbroker = \"localhost:1883\"",
+            5,
+            "`broker` in [publish]: write mqtt://host:port or mqtts://host:port",
+        ),
+        (
+            "[publish]\nbroker = \"mqtt://localhost\"\nidentity = \"name\"",
+            6,
+            "must be \"pseudonym\", \"accession\" or \"full\"",
+        ),
+        (
+            "[publish]\nbroker = \"mqtt://localhost\"\nintended_use = \"x\"",
+            6,
+            "must be \"triage\" or \"detection\"",
+        ),
+        ("[intake\nfolder = 3", 4, ""),
+    ] {
+        complains(text, Some(line), what);
+    }
+    let error = Config::parse("[site]\nname = \"Ward 7\"\ndevice = \"d\"").unwrap_err();
+    assert_eq!(error.line, 2, "{error}");
+}
+
+#[test]
+fn what_would_show_patients_or_passwords_to_the_network_is_refused() {
+    for (publish, what) in [
+        (
+            "broker = \"mqtt://broker.example\"",
+            "plain MQTT is for loopback only",
+        ),
+        (
+            "broker = \"mqtt://10.0.0.1\"",
+            "plain MQTT is for loopback only",
+        ),
+        (
+            "broker = \"mqtt://localhost.example\"",
+            "plain MQTT is for loopback only",
+        ),
+        (
+            "broker = \"mqtt://localhost\"\nidentity = \"full\"",
+            "identity = \"full\" needs `mqtts://`",
+        ),
+        (
+            "broker = \"mqtts://b\"\nclient_cert_file = \"/c\"",
+            "go together",
+        ),
+        (
+            "broker = \"mqtts://b\"\nclient_key_file = \"/k\"",
+            "go together",
+        ),
+        (
+            "broker = \"mqtts://b\"\npassword_file = \"/p\"",
+            "needs a `username`",
+        ),
+    ] {
+        complains(&format!("[publish]\n{publish}"), None, what);
+    }
+    for publish in [
+        "broker = \"mqtt://localhost\"",
+        "broker = \"mqtt://127.0.0.1\"\nusername = \"box\"",
+        "broker = \"mqtt://[::1]\"",
+        "broker = \"mqtts://b\"\nidentity = \"full\"",
+        "broker = \"mqtts://b\"\nclient_cert_file = \"/c\"\nclient_key_file = \"/k\"",
+        "broker = \"mqtts://b\"\nusername = \"u\"\npassword_file = \"/p\"",
+    ] {
+        let text = whole(&format!("[publish]\n{publish}"));
+        assert!(Config::parse(&text).is_ok(), "{publish}");
+    }
+}
+
+#[test]
+fn broker_addresses() {
+    for (text, tls, host, port) in [
+        ("mqtt://localhost", false, "localhost", 1883),
+        ("mqtts://broker.example", true, "broker.example", 8883),
+        ("mqtts://broker.example/", true, "broker.example", 8883),
+        ("mqtt://127.0.0.1:4000", false, "127.0.0.1", 4000),
+        ("mqtts://[2001:db8::1]", true, "2001:db8::1", 8883),
+        ("mqtts://[2001:db8::1]:4000", true, "2001:db8::1", 4000),
+    ] {
+        let broker = Broker::parse(text).expect(text);
+        assert_eq!(
+            (broker.tls, broker.host.as_str(), broker.port),
+            (tls, host, port),
+            "{text}"
+        );
+    }
+    for text in [
+        "",
+        "broker",
+        "broker:1883",
+        "http://broker",
+        "mqtt://",
+        "mqtt://:1883",
+        "mqtt://host:",
+        "mqtt://host:0x1",
+        "mqtt://host:70000",
+        "mqtt://user:secret@host",
+        "mqtt://host/topic",
+        "mqtt://a b",
+        "mqtt://[::1",
+        "mqtt://[::1]x",
+        "mqtt://::1",
+        "MQTT://host",
+    ] {
+        assert!(Broker::parse(text).is_err(), "{text} passed");
+    }
+    let secret = Broker::parse("mqtt://user:secret@host").unwrap_err();
+    assert!(!secret.contains("secret"), "{secret}");
+}
+
+#[test]
+fn what_is_printed_of_an_address_leads_there_again() {
+    for text in ["mqtt://localhost:1883", "mqtts://[2001:db8::1]:8883"] {
+        assert_eq!(Broker::parse(text).unwrap().to_string(), text);
+    }
+}
+
+// Helpers.
+
+/// `section` beside the other sections that must be there; it begins at line 4.
+fn whole(section: &str) -> String {
+    let mut text = format!("[site]\nname = \"h\"\ndevice = \"d\"\n{section}\n");
+    for (name, rest) in [
+        ("[intake]", "folder = \"/e\""),
+        ("[state]", "folder = \"/s\""),
+        ("[model]", "folder = \"/m\""),
+        ("[publish]", "broker = \"mqtt://localhost\""),
+    ] {
+        if !section.contains(name) {
+            text.push_str(&format!("{name}\n{rest}\n"));
+        }
+    }
+    text
+}
+
+fn complains(section: &str, line: Option<usize>, what: &str) {
+    let error = Config::parse(&whole(section)).expect_err(section);
+    assert!(error.what.contains(what), "{section}\n{error}");
+    if let Some(line) = line {
+        assert_eq!(error.line, line, "{section}\n{error}");
+    }
+}
+
+/// The lines `#key = value`, without their sign.
+fn commented(example: &str) -> impl Iterator<Item = &str> {
+    example
+        .lines()
+        .filter_map(|line| line.strip_prefix('#'))
+        .filter(|line| !line.starts_with(' ') && line.contains(" = "))
+}
+
+fn key(line: &str) -> &str {
+    line.split_once(" = ").unwrap().0
+}
+
+/// The names that the source asks its sections for.
+fn keys_read(source: &str) -> BTreeSet<String> {
+    let readers = [
+        "text",
+        "path",
+        "number",
+        "duration",
+        "switch",
+        "texts",
+        "required",
+        "parsed",
+        "required_parsed",
+        "name",
+    ];
+    let mut keys = BTreeSet::new();
+    for reader in readers {
+        for (at, opening) in source.match_indices(&format!("{reader}(")) {
+            let rest = source[at + opening.len()..].trim_start();
+            let literal = rest.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+            if let Some((key, _)) = literal {
+                keys.insert(key.to_owned());
+            }
+        }
+    }
+    keys
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
