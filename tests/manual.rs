@@ -1,7 +1,6 @@
 //! The manual keeps up with the sources: every code that can reach a ward has its heading.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "a test that cannot find its text stops there"
 )]
 

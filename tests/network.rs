@@ -2,7 +2,9 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test that cannot run its reference stops there"
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot run its reference stops there, and says what it measured"
 )]
 
 use scanward::infer::{Backend, EngineOptions, Int8Network, Isa, Network, golden_check};

@@ -357,8 +357,14 @@ fn shared(one: &Path, other: &Path) -> PathBuf {
 ///
 /// Errors: the file cannot be written.
 pub fn write_mask(file: &Path, triage: &Triage) -> Result<(), Failure> {
-    let is_packed = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
-    let packing = if is_packed { Packing::Gzip } else { Packing::Plain };
+    let is_packed = file
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
+    let packing = if is_packed {
+        Packing::Gzip
+    } else {
+        Packing::Plain
+    };
     let mask = NativeMask::new(&triage.geometry, &triage.volume, &triage.lesion)
         .map_err(|fault| Failure::new(fault.to_string(), fault.advice()))?;
     save(file, |to| mask.write(packing, to))

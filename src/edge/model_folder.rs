@@ -37,10 +37,6 @@ pub fn load(folder: &Path) -> Result<ModelPackage, Failure> {
 }
 
 /// Where the model lies when nobody says: beside the program or above it, else where packages install it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "asks where this very program lies"
-)]
 pub fn default_folder() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     let above = program.ancestors().skip(1).take(FOLDERS_ABOVE_MAX);

@@ -86,7 +86,6 @@ impl Lattice {
 /// The lattice cell of a coordinate, and the smoothed place inside it.
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     reason = "coordinates are below a few thousand and rem_euclid is never negative"
 )]
 fn cell(coordinate: f32) -> (usize, f32) {

@@ -67,7 +67,7 @@ pub fn triage(
     limits: &PipelineLimits,
 ) -> Result<Triage, Why> {
     choose(header, &limits.rules).map_err(Why::Refused)?;
-    let places: Vec<SliceGeometry> = slices.iter().map(|slice| slice.geometry.clone()).collect();
+    let places: Vec<SliceGeometry> = slices.iter().map(|slice| *slice.geometry).collect();
     let geometry = gate(&places, &limits.series).map_err(Why::Refused)?;
     let target = Spacing::isotropic(model.input.spacing_mm)
         .ok_or_else(|| internal("the manifest's spacing is not a length"))?;

@@ -119,7 +119,9 @@ impl Row<'_> {
                 .start
                 .checked_add(last)
                 .and_then(|at| at.checked_add(across)?.checked_add(source.channels));
-            if end.is_none_or(|end| end > source.bytes.len()) || !source.channels.is_multiple_of(GROUP) {
+            if end.is_none_or(|end| end > source.bytes.len())
+                || !source.channels.is_multiple_of(GROUP)
+            {
                 return Err(OutOfBounds);
             }
             weights += source.taps.len() * source.channels * channels;
