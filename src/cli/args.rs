@@ -108,17 +108,17 @@ pub(crate) struct PhantomArguments {
     /// The folder to write to; made when it is not there.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Number of slices.
+    /// Number of slices, 40 to 2000; they share a height of 300 mm.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u16).range(40..=2000))]
     pub(crate) slices: u16,
-    /// Percent of the lung to fill with lesions.
-    #[arg(long, default_value_t = 12.0)]
+    /// Percent of the lung that is diseased, 0 to 60.
+    #[arg(long, default_value_t = 12.0, value_name = "PERCENT")]
     pub(crate) burden: f64,
-    /// The same seed gives the same patient.
+    /// Which patient: the same seed gives the same body and disease.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Make an earlier CT of the patient whose phantom lies in this folder.
-    #[arg(long, value_name = "DIR")]
+    /// Make a CT, a week earlier, of the patient whose phantom lies in this folder.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["seed", "slices"])]
     pub(crate) prior_of: Option<PathBuf>,
 }
 

@@ -11,12 +11,14 @@ pub mod broker;
 pub mod state;
 
 mod clock;
+mod export;
 mod failure;
 mod folder;
 mod judge;
 mod logging;
 mod model_folder;
 mod reader;
+mod scratch;
 mod sensors;
 mod service;
 mod settings;
@@ -24,11 +26,13 @@ mod signals;
 mod start;
 
 pub use clock::Clock;
+pub use export::{PhantomScan, ScanOrder};
 pub use failure::Failure;
 pub use judge::Judge;
 pub use logging::{LogTo, start as start_logging, started_by_systemd};
 pub use model_folder::{default_folder as default_model_folder, load as load_model};
 pub use reader::Reader;
+pub use scratch::Scratch;
 pub use sensors::{Sensors, clock_synchronised, free_percent};
 pub use service::{Message, Service, Told};
 pub use settings::read as read_settings;
