@@ -126,21 +126,24 @@ pub(crate) struct PhantomArguments {
 #[cfg(feature = "demo")]
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
-    /// Use the series in this folder instead of a phantom.
-    #[arg(long, value_name = "DIR")]
+    /// Export the series in this folder instead of a phantom; its files are copied and left as they are.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["slices", "burden", "seed"])]
     pub(crate) folder: Option<PathBuf>,
-    /// End after the finding.
+    /// End after the finding: 0 when all series were triaged, 3 when one was not.
     #[arg(long)]
     pub(crate) once: bool,
-    /// Number of the phantom's slices.
+    /// Number of the phantom's slices, 40 to 2000.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u16).range(40..=2000))]
     pub(crate) slices: u16,
-    /// Percent of the phantom's lung to fill with lesions.
-    #[arg(long, default_value_t = 12.0)]
+    /// Percent of the phantom's lung that is diseased, 0 to 60.
+    #[arg(long, default_value_t = 12.0, value_name = "PERCENT")]
     pub(crate) burden: f64,
-    /// The phantom's seed.
+    /// Which phantom.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Keep the preview pictures in this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
     /// The folder of the model.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) model: Option<PathBuf>,

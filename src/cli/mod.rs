@@ -10,6 +10,8 @@ mod generate;
 mod phantom;
 mod print;
 mod run;
+#[cfg(feature = "demo")]
+mod station;
 
 use crate::edge::Failure;
 use args::{Arguments, Command};

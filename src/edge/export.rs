@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use crate::dicom::{CtImage, write_ct};
+use crate::ids::{SeriesKey, Uid};
 use crate::phantom::{Phantom, PhantomSpec, Truth};
 use crate::units::WallTime;
 use sha2::{Digest, Sha256};
@@ -109,7 +110,7 @@ pub struct PhantomScan {
     phantom: Phantom,
     hu: Vec<i16>,
     study: String,
-    series: String,
+    series: SeriesKey,
     frame_of_reference: String,
 }
 
@@ -122,12 +123,14 @@ impl PhantomScan {
                 "`scanward phantom --help` lists the ranges",
             )
         })?;
+        let series = Uid::parse(&order.uid("series"))
+            .map_err(|error| Failure::new(error.to_string(), "report this"))?;
         Ok(PhantomScan {
             order,
             phantom,
             hu: Vec::new(),
             study: order.uid("study"),
-            series: order.uid("series"),
+            series: SeriesKey(series),
             frame_of_reference: order.uid("frame of reference"),
         })
     }
@@ -135,6 +138,11 @@ impl PhantomScan {
     /// What is true about the patient.
     pub fn truth(&self) -> Truth {
         self.phantom.truth()
+    }
+
+    /// Its series.
+    pub fn series_key(&self) -> SeriesKey {
+        self.series.clone()
     }
 
     /// What it was made from.
@@ -183,7 +191,7 @@ impl PhantomScan {
         let seed = self.order.seed;
         write_ct(&CtImage {
             study: &self.study,
-            series: &self.series,
+            series: self.series.0.as_str(),
             instance: &self.order.uid(&format!("instance {index}")),
             frame_of_reference: &self.frame_of_reference,
             patient_id: &format!("PHANTOM{seed}"),

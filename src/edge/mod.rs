@@ -11,6 +11,8 @@ pub mod broker;
 pub mod state;
 
 mod clock;
+#[cfg(feature = "demo")]
+mod demo;
 mod export;
 mod failure;
 mod folder;
@@ -26,6 +28,8 @@ mod signals;
 mod start;
 
 pub use clock::Clock;
+#[cfg(feature = "demo")]
+pub use demo::{Demo, DemoResult, DemoSource, DemoStep, QUIET as DEMO_QUIET};
 pub use export::{PhantomScan, ScanOrder};
 pub use failure::Failure;
 pub use judge::Judge;
