@@ -44,6 +44,9 @@ pub(crate) enum Command {
     Doctor(DoctorArguments),
     /// Measure stages, memory and the time to the broker's answer on a real series and on a phantom.
     Bench(BenchArguments),
+    /// The service that `bench` measures, in a process of its own.
+    #[command(hide = true)]
+    BenchService(BenchServiceArguments),
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -170,7 +173,20 @@ pub(crate) struct BenchArguments {
     /// Repeats of each series.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) repeats: u16,
+    /// Number of the phantom's slices of 512 x 512; 0 leaves the phantom out.
+    #[arg(long, default_value_t = 300, value_name = "SLICES")]
+    pub(crate) phantom: u16,
+    /// Write the figures to this file as JSON, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
     /// The folder of the model.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) model: Option<PathBuf>,
+}
+
+/// Arguments of `bench-service`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchServiceArguments {
+    /// The settings.
+    pub(crate) config: PathBuf,
 }

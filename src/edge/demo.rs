@@ -53,17 +53,7 @@ pub enum DemoSource {
 impl DemoSource {
     /// All files of `folder`. Errors: it cannot be listed, or holds none.
     pub fn folder(folder: &Path) -> Result<DemoSource, Failure> {
-        let advice = "give a folder that holds the DICOM files of a series";
-        let listing = super::folder::list(folder).map_err(|error| {
-            let what = format!("{} cannot be listed: {error}", folder.display());
-            Failure::new(what, advice)
-        })?;
-        if listing.files.is_empty() {
-            let what = format!("{} holds no files", folder.display());
-            return Err(Failure::new(what, advice));
-        }
-        let paths = listing.files.into_iter().map(|file| file.path);
-        Ok(DemoSource::Files(paths.collect()))
+        super::folder::files_below(folder).map(DemoSource::Files)
     }
 
     /// How many files it exports.

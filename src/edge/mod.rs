@@ -10,6 +10,9 @@ pub mod broker;
 /// The state folder's file.
 pub mod state;
 
+/// Measuring the stages, the way to the broker, memory and size.
+pub mod bench;
+
 mod clock;
 #[cfg(feature = "demo")]
 mod demo;
@@ -30,8 +33,9 @@ mod start;
 pub use clock::Clock;
 #[cfg(feature = "demo")]
 pub use demo::{Demo, DemoResult, DemoSource, DemoStep, QUIET as DEMO_QUIET};
-pub use export::{PhantomScan, ScanOrder};
+pub use export::{PhantomScan, ScanOrder, appear as write_file};
 pub use failure::Failure;
+pub use folder::files_below;
 pub use judge::Judge;
 pub use logging::{LogTo, start as start_logging, started_by_systemd};
 pub use model_folder::{default_folder as default_model_folder, load as load_model};
