@@ -9,7 +9,7 @@ use crate::edge::bench::{
 };
 use crate::edge::{
     Failure, Judge, PhantomScan, ScanOrder, Scratch, Service, Told, default_model_folder,
-    files_below, load_model, read_settings, watch_signals, write_file,
+    files_below, give_back_early, load_model, read_settings, watch_signals, write_file,
 };
 use crate::wire::IntendedUse;
 use serde_json::{Value, json};
@@ -36,6 +36,8 @@ struct Measured {
 
 /// Runs the command.
 pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Stopped> {
+    // As the service, so that the stages are measured with its allocator.
+    give_back_early();
     let model = arguments.model.clone().unwrap_or_else(default_model_folder);
     let config = Config::parse(SETTINGS)
         .map_err(|error| Failure::new(format!("the settings of bench: {error}"), "report this"))?;
@@ -80,6 +82,7 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Stopped> {
 
 /// The measured service: as `run`, with a line on stdout for each ending and acknowledgement.
 pub(super) fn serve(arguments: &BenchServiceArguments) -> Result<Ending, Stopped> {
+    give_back_early();
     let config = read_settings(&arguments.config).map_err(Stopped::usage)?;
     let service = Service::start(config, None)?;
     watch_signals(service.sender.clone())?;
@@ -127,9 +130,11 @@ fn phantom(slices: u16, folder: &Path, progress: &mut Progress) -> Result<Series
     let drew =
         |done: u16| progress.show(&format!("drawing the phantom: {done} of {slices}"), false);
     scan.write_into(folder, drew)?;
+    let mut files = files_below(folder)?;
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "dcm"));
     Ok(Series {
         name: format!("phantom, {slices} x 512 x 512"),
-        files: files_below(folder)?,
+        files,
     })
 }
 
