@@ -57,6 +57,9 @@ pub(crate) enum Command {
     Doctor(DoctorArguments),
     /// Measure stages, memory and the time to the broker's answer on a real series and on a phantom.
     Bench(BenchArguments),
+    /// The service that `bench` measures, in a process of its own.
+    #[command(hide = true)]
+    BenchService(BenchServiceArguments),
     /// Print completions for a shell, to be saved where the shell looks for them.
     Completions {
         /// The shell that shall complete scanward's commands and options.
@@ -122,17 +125,17 @@ pub(crate) struct PhantomArguments {
     /// The folder to write to; made when it is not there.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Number of slices.
+    /// Number of slices, 40 to 2000; they share a height of 300 mm.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u16).range(40..=2000))]
     pub(crate) slices: u16,
-    /// Percent of the lung to fill with lesions.
-    #[arg(long, default_value_t = 12.0)]
+    /// Percent of the lung that is diseased, 0 to 60.
+    #[arg(long, default_value_t = 12.0, value_name = "PERCENT")]
     pub(crate) burden: f64,
-    /// The same seed gives the same patient.
+    /// Which patient: the same seed gives the same body and disease.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Make an earlier CT of the patient whose phantom lies in this folder.
-    #[arg(long, value_name = "DIR")]
+    /// Make a CT, a week earlier, of the patient whose phantom lies in this folder.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["seed", "slices"])]
     pub(crate) prior_of: Option<PathBuf>,
 }
 
@@ -140,21 +143,24 @@ pub(crate) struct PhantomArguments {
 #[cfg(feature = "demo")]
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
-    /// Use the series in this folder instead of a phantom.
-    #[arg(long, value_name = "DIR")]
+    /// Export the series in this folder instead of a phantom; its files are copied and left as they are.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["slices", "burden", "seed"])]
     pub(crate) folder: Option<PathBuf>,
-    /// End after the finding.
+    /// End after the finding: 0 when all series were triaged, 3 when one was not.
     #[arg(long)]
     pub(crate) once: bool,
-    /// Number of the phantom's slices.
+    /// Number of the phantom's slices, 40 to 2000.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u16).range(40..=2000))]
     pub(crate) slices: u16,
-    /// Percent of the phantom's lung to fill with lesions.
-    #[arg(long, default_value_t = 12.0)]
+    /// Percent of the phantom's lung that is diseased, 0 to 60.
+    #[arg(long, default_value_t = 12.0, value_name = "PERCENT")]
     pub(crate) burden: f64,
-    /// The phantom's seed.
+    /// Which phantom.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Keep the preview pictures in this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
     /// The folder of the model.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) model: Option<PathBuf>,
@@ -182,7 +188,20 @@ pub(crate) struct BenchArguments {
     /// Repeats of each series.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) repeats: u16,
+    /// Number of the phantom's slices of 512 x 512; 0 leaves the phantom out.
+    #[arg(long, default_value_t = 300, value_name = "SLICES")]
+    pub(crate) phantom: u16,
+    /// Write the figures to this file as JSON, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
     /// The folder of the model.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) model: Option<PathBuf>,
+}
+
+/// Arguments of `bench-service`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchServiceArguments {
+    /// The settings.
+    pub(crate) config: PathBuf,
 }

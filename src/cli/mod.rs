@@ -12,6 +12,8 @@ mod phantom;
 mod print;
 mod report;
 mod run;
+#[cfg(feature = "demo")]
+mod station;
 
 use crate::edge::Failure;
 use args::{Arguments, Command};
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Some(Command::Demo(demo)) => demo::run(&demo, arguments.verbose),
         Some(Command::Doctor(doctor)) => doctor::run(&doctor),
         Some(Command::Bench(bench)) => bench::run(&bench),
+        Some(Command::BenchService(service)) => bench::serve(&service),
         Some(Command::Completions { shell }) => generate::completions(shell),
         Some(Command::Man) => generate::man(),
         None if arguments.version => generate::version(arguments.verbose),

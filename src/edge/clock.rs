@@ -2,7 +2,7 @@
 
 use crate::outbox::At;
 use crate::units::{Moment, WallTime};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A monotonic clock that starts at zero, beside the wall clock.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,11 @@ impl Clock {
     /// The time since the start.
     pub fn now(&self) -> Moment {
         Moment::default().after(self.start.elapsed())
+    }
+
+    /// The time since the start, as fine as the system has it: for measuring.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
     }
 
     /// The wall clock; 1970 on a box whose clock was set before it.

@@ -1,5 +1,6 @@
 //! Listing the export folder: the whole of it, each time. Network shares deliver no change events, and events overflow.
 
+use super::failure::Failure;
 use crate::intake::FileSeen;
 use crate::units::WallTime;
 use std::fs;
@@ -59,6 +60,20 @@ pub(super) fn list(root: &Path) -> io::Result<Listing> {
         .files
         .sort_by(|one, other| one.path.cmp(&other.path));
     Ok(listing)
+}
+
+/// The paths of all files below `folder`, sorted. Errors: it cannot be listed, or holds none.
+pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let advice = "give a folder that holds the DICOM files of a series";
+    let listing = list(folder).map_err(|error| {
+        let what = format!("{} cannot be listed: {error}", folder.display());
+        Failure::new(what, advice)
+    })?;
+    if listing.files.is_empty() {
+        let what = format!("{} holds no files", folder.display());
+        return Err(Failure::new(what, advice));
+    }
+    Ok(listing.files.into_iter().map(|file| file.path).collect())
 }
 
 /// The file at `path` as its `facts` tell it; `None` where the file system keeps no time of change.

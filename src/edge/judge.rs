@@ -10,12 +10,13 @@ use crate::model::{ModelManifest, ModelPackage};
 use crate::outcome::{
     LesionFacts, ModelFacts, Outcome, SeriesFacts, TimingFacts, TriagedSeries, Why, ZoneBurden,
 };
-use crate::pipeline::{PipelineLimits, PipelineSlice, Triage, left_out, triage};
+use crate::pipeline::{PipelineLimits, PipelineSlice, Stage, Triage, left_out, triage_in_stages};
 use crate::preview::{self, Outlines};
 use crate::series::SeriesRules;
 use crate::units::WallTime;
 use crate::wire::IntendedUse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 /// Slices up to this thickness make a thin series, mm.
 const THIN_MM: f64 = 3.0;
@@ -37,6 +38,8 @@ pub struct Judged {
     pub judgement: Judgement,
     /// Everything known of it, when it was triaged.
     pub triage: Option<Box<Triage>>,
+    /// How long each stage took, as far as it came.
+    pub stages: Vec<(Stage, Duration)>,
 }
 
 impl Judge {
@@ -101,15 +104,26 @@ impl Judge {
     pub fn judge(&mut self, ready: Box<Ready>, clock: &Clock) -> Judgement {
         let judgement = self.judge_whole(ready, clock).judgement;
         // The next series is minutes away and seldom of this very shape.
-        self.engine.backend.rest();
+        self.rest();
         judgement
+    }
+
+    /// Gives back what the engine keeps for the next volume.
+    pub fn rest(&mut self) {
+        self.engine.backend.rest();
     }
 
     /// As [`Judge::judge`], with the volumes.
     pub fn judge_whole(&mut self, ready: Box<Ready>, clock: &Clock) -> Judged {
         let began = clock.now();
         let queued = began.since(ready.ready_at);
-        let result = self.run(&ready);
+        let mut stages = Vec::new();
+        let mut before = clock.elapsed();
+        let result = self.run(&ready, &mut |stage| {
+            let after = clock.elapsed();
+            stages.push((stage, after.saturating_sub(before)));
+            before = after;
+        });
         let at = clock.wall();
         let compute = clock.now().since(began);
         let complete_at =
@@ -136,6 +150,7 @@ impl Judge {
                         at,
                     },
                     triage: Some(Box::new(triage)),
+                    stages,
                 }
             }
             Err(why) => {
@@ -150,12 +165,13 @@ impl Judge {
                         at,
                     },
                     triage: None,
+                    stages,
                 }
             }
         }
     }
 
-    fn run(&mut self, ready: &Ready) -> Result<Triage, Why> {
+    fn run(&mut self, ready: &Ready, passed: &mut dyn FnMut(Stage)) -> Result<Triage, Why> {
         let slices = ready
             .slices
             .as_ref()
@@ -179,7 +195,7 @@ impl Judge {
             .collect();
         let (network, manifest, limits) =
             (self.engine.backend.as_mut(), &self.manifest, &self.limits);
-        let run = || triage(header, &slices, network, manifest, limits);
+        let run = || triage_in_stages(header, &slices, network, manifest, limits, passed);
         // A panic, ours or a dependency's, ends this series and not the daemon.
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
             let what = "a stage of the pipeline panicked".to_owned();

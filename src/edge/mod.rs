@@ -13,17 +13,25 @@ pub mod doctor;
 /// The state folder's file.
 pub mod state;
 
+/// Measuring the stages, the way to the broker, memory and size.
+pub mod bench;
+
 mod analyze;
 mod clock;
+#[cfg(feature = "demo")]
+mod demo;
+mod export;
 mod failure;
 mod folder;
 mod gather;
 mod judge;
 mod logging;
+mod memory;
 mod model_folder;
 mod output;
 mod prior;
 mod reader;
+mod scratch;
 mod sensors;
 mod service;
 mod settings;
@@ -32,14 +40,20 @@ mod start;
 
 pub use analyze::{Analysis, Found, LeftOut, Tell, write_mask};
 pub use clock::Clock;
+#[cfg(feature = "demo")]
+pub use demo::{Demo, DemoResult, DemoSource, DemoStep, QUIET as DEMO_QUIET};
+pub use export::{PhantomScan, ScanOrder, appear as write_file};
 pub use failure::Failure;
 pub use gather::Gathered;
+pub use folder::files_below;
 pub use judge::Judge;
 pub use logging::{LogTo, start as start_logging, started_by_systemd};
+pub use memory::give_back_early;
 pub use model_folder::{default_folder as default_model_folder, load as load_model};
 pub use output::save;
 pub use prior::Prior;
 pub use reader::Reader;
+pub use scratch::Scratch;
 pub use sensors::{Sensors, clock_synchronised, free_percent};
 pub use service::{Message, Service, Told};
 pub use settings::read as read_settings;

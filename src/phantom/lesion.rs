@@ -25,6 +25,8 @@ pub(super) struct LesionField {
 
 /// Number of foci: enough for diffuse disease, few enough to evaluate everywhere.
 const FOCI: usize = 34;
+/// Half the width of a lesion's soft edge, in strength: a few mm where the strength falls from a focus.
+const EDGE: f32 = 0.22;
 
 impl LesionField {
     /// Draws the disease of `seed` into the lungs of `anatomy`.
@@ -42,8 +44,8 @@ impl LesionField {
         LesionField {
             foci,
             rough,
-            solid_from: random.within(0.3, 0.75),
-            density: random.within(0.32, 0.52),
+            solid_from: random.within(0.42, 0.8),
+            density: random.within(0.32, 0.42),
         }
     }
 
@@ -66,15 +68,15 @@ impl LesionField {
 
     /// How much of the air is replaced, 0 to 1, where the strength lies `over` the patient's level.
     pub(super) fn opacity(&self, over: f32, grain: f32, at: Point) -> f32 {
-        if over < -0.3 {
+        if over < -EDGE {
             return 0.0;
         }
         let patch = self.rough.at(at.x / 9.0 + 4.0, at.y / 9.0, at.z / 9.0);
-        let glass = self.density * (1.0 + 0.3 * patch + 0.3 * grain) + 0.12 * over.clamp(0.0, 1.0);
+        let glass = self.density * (1.0 + 0.2 * patch + 0.2 * grain) + 0.06 * over.clamp(0.0, 1.0);
         // Solid only in patches of a core: most of even a widespread pneumonia stays ground glass.
         let ripe = 0.6 * over.min(0.9) + 0.62 * patch;
         let solid = smooth_step(self.solid_from, self.solid_from + 0.3, ripe);
-        mix(glass, 0.98 + 0.03 * grain, solid) * smooth_step(-0.3, 0.3, over)
+        mix(glass, 0.98 + 0.03 * grain, solid) * smooth_step(-EDGE, EDGE, over)
     }
 }
 

@@ -2,4 +2,6 @@
 
 mod triage;
 
-pub use triage::{PipelineLimits, PipelineSlice, Triage, left_out, priority, triage};
+pub use triage::{
+    PipelineLimits, PipelineSlice, Stage, Triage, left_out, priority, triage, triage_in_stages,
+};

@@ -55,6 +55,43 @@ pub struct Triage {
     pub geometry: Geometry,
 }
 
+/// A part of the pipeline, for whoever measures it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Choice of the series, its geometry.
+    Gate,
+    /// Slices to one volume.
+    Stack,
+    /// The lung mask.
+    Lungs,
+    /// The network.
+    Network,
+    /// From the mask to the numbers.
+    Findings,
+}
+
+impl Stage {
+    /// All stages in their order.
+    pub const ALL: [Stage; 5] = [
+        Stage::Gate,
+        Stage::Stack,
+        Stage::Lungs,
+        Stage::Network,
+        Stage::Findings,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Gate => "gate",
+            Stage::Stack => "stack",
+            Stage::Lungs => "lungs",
+            Stage::Network => "network",
+            Stage::Findings => "findings",
+        }
+    }
+}
+
 /// Triages one series.
 ///
 /// `header` is that of one of its instances. The same input gives the same result, bit for bit.
@@ -66,17 +103,34 @@ pub fn triage(
     model: &ModelManifest,
     limits: &PipelineLimits,
 ) -> Result<Triage, Why> {
+    triage_in_stages(header, slices, network, model, limits, &mut |_| {})
+}
+
+/// As [`triage`]; `passed` is called after each stage.
+pub fn triage_in_stages(
+    header: &Header,
+    slices: &[PipelineSlice<'_>],
+    network: &mut dyn Backend,
+    model: &ModelManifest,
+    limits: &PipelineLimits,
+    passed: &mut dyn FnMut(Stage),
+) -> Result<Triage, Why> {
     choose(header, &limits.rules).map_err(Why::Refused)?;
     let places: Vec<SliceGeometry> = slices.iter().map(|slice| *slice.geometry).collect();
     let geometry = gate(&places, &limits.series).map_err(Why::Refused)?;
+    passed(Stage::Gate);
     let target = Spacing::isotropic(model.input.spacing_mm)
         .ok_or_else(|| internal("the manifest's spacing is not a length"))?;
     let planes: Vec<&ReducedSlice> = slices.iter().map(|slice| slice.plane).collect();
     let volume = stack(&planes, &geometry, target, &limits.volume).map_err(Why::Refused)?;
     plausible(&volume).map_err(Why::Refused)?;
+    passed(Stage::Stack);
     let lung = segment(&volume, &limits.lung).map_err(Why::Refused)?;
+    passed(Stage::Lungs);
     let lesion = find_lesions(&volume, &lung, network, model)?;
+    passed(Stage::Network);
     let (report, lesion) = measure(&volume, &lung, &lesion, &rules(model));
+    passed(Stage::Findings);
     Ok(Triage {
         priority: priority(report.burden, model),
         quality: quality(header, slices, &geometry, &lung),

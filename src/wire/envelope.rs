@@ -41,6 +41,13 @@ pub struct Envelope<T> {
     pub data: T,
 }
 
+impl Envelope<super::FindingPayload> {
+    /// Reads a finding or an outcome, as the ward does. Errors: [`WireError::Malformed`].
+    pub fn parse(payload: &[u8]) -> Result<Self, WireError> {
+        serde_json::from_slice(payload).map_err(|_| WireError::Malformed { what: "finding" })
+    }
+}
+
 /// The content of [`EventType::Superseded`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -13,6 +13,10 @@ use std::time::Duration;
 /// The largest packet taken from the broker. The ward's messages are short; this bounds what a broker can make us hold.
 const INCOMING_BYTES_MAX: u32 = 256 << 10;
 
+/// Messages in flight at a time. The outbox has one and health one more; the client keeps a slot for each it may have,
+/// and for the protocol's 65,535 that would be 16 MB.
+const IN_FLIGHT_MAX: u16 = 16;
+
 /// How to reach the broker, and as whom.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -104,6 +108,7 @@ impl Settings {
             .set_connect_timeout(self.connect_wait_max)
             .set_keep_alive(self.keep_alive_s)
             .set_request_channel_capacity(16)
+            .set_outgoing_inflight_upper_limit(IN_FLIGHT_MAX)
             .set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(INCOMING_BYTES_MAX));
         options.set_clean_start(self.session_expiry_s == 0);
         if self.session_expiry_s > 0 {
