@@ -1,3 +1,7 @@
 //! What several test files share.
 
 pub mod mosquitto;
+pub mod phantoms;
+pub mod proxy;
+pub mod site;
+pub mod ward;
