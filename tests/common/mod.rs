@@ -1,5 +1,6 @@
 //! What several test files share.
 
+pub mod instances;
 pub mod mosquitto;
 pub mod phantoms;
 pub mod proxy;
