@@ -146,7 +146,7 @@ struct Scene {
     disk_full: bool,
     acknowledge: bool,
     hold_judgements: bool,
-    judging: Vec<Box<Ready>>,
+    judging: Vec<Ready>,
     in_flight: Vec<MessageId>,
     tried: usize,
     saved: Vec<Saving>,
@@ -245,7 +245,7 @@ impl Scene {
                 Some(Event::Intake(intake::Event::Read { path, result }))
             }
             Action::Judge(ready) => {
-                self.judging.push(ready);
+                self.judging.push(*ready);
                 (!self.hold_judgements).then(|| self.judgement()).flatten()
             }
             Action::Save(saving) => {
@@ -283,7 +283,7 @@ impl Scene {
             limit_s: 1,
         });
         Some(Event::Judged(Box::new(Judgement {
-            ready,
+            ready: Box::new(ready),
             outcome: Outcome::NotTriaged { why },
             series: SeriesFacts {
                 modality: "CT".to_owned(),

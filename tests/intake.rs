@@ -216,7 +216,12 @@ fn a_cut_off_file_ends_its_series_when_it_is_overdue_and_its_rest_supersedes_tha
 fn a_series_of_cut_off_files_alone_ends_with_its_own_reason_even_while_one_is_being_read() {
     let mut scene = Scene::new();
     scene.put("a", cut_off("1.1"));
-    for _ in 0..71 {
+    // Overdue when its fourth try begins: 36 s after the first look.
+    scene.intake.set_limits(IntakeLimits {
+        overdue: Duration::from_secs(25),
+        ..limits()
+    });
+    for _ in 0..36 {
         scene.hold_reads = true;
         scene.scan();
         assert_eq!(scene.ready.len(), 0, "{} ms", scene.now);
@@ -224,7 +229,9 @@ fn a_series_of_cut_off_files_alone_ends_with_its_own_reason_even_while_one_is_be
         scene.answer_reads();
         assert_eq!(scene.ready.len(), 0, "{} ms", scene.now);
     }
-    scene.scan_for(2);
+    scene.hold_reads = true;
+    scene.scan();
+    assert_eq!(scene.unanswered.len(), 1, "it is being read");
     assert_eq!(scene.slices(), [Err("truncated")]);
 }
 

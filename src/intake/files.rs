@@ -35,6 +35,8 @@ pub(super) struct Tracked {
     pub(super) tries: u8,
     /// The series it named when it could be read last: that series waits for it, whatever becomes of the file.
     pub(super) series: Option<SeriesKey>,
+    /// Why it could not be read whole last, unchanged since.
+    pub(super) refusal: Option<Refusal>,
     pub(super) phase: Phase,
 }
 
@@ -65,8 +67,6 @@ pub(super) enum Phase {
     Foreign,
     /// It could not be read whole. Read again when it changes or after a while.
     Broken {
-        /// Why; none for a file that was not read yet.
-        refusal: Option<Refusal>,
         /// When it is tried again.
         retry_at: Moment,
     },
@@ -76,7 +76,6 @@ impl Phase {
     /// Holds still and waits to be read at once.
     pub(super) fn due() -> Phase {
         Phase::Broken {
-            refusal: None,
             retry_at: Moment::default(),
         }
     }

@@ -225,6 +225,7 @@ impl Intake {
                         first_seen: now,
                         tries: 0,
                         series: None,
+                        refusal: None,
                         phase,
                     },
                 );
@@ -237,6 +238,7 @@ impl Intake {
         let before = std::mem::replace(&mut tracked.phase, Phase::Growing);
         tracked.first_seen = now;
         tracked.seen = seen.clone();
+        tracked.refusal = None;
         match before {
             // The answer of the read under way is void: it is asked for again when the file holds still.
             Phase::Reading | Phase::Growing | Phase::Foreign | Phase::Broken { .. } => {}
@@ -283,15 +285,12 @@ impl Intake {
             if self.reading >= self.limits.reads_max {
                 return;
             }
-            let due = matches!(&tracked.phase, Phase::Broken { retry_at, .. } if *retry_at <= now);
+            let due = matches!(tracked.phase, Phase::Broken { retry_at } if retry_at <= now);
             if due {
-                if let Phase::Broken { refusal, .. } = &tracked.phase {
-                    tracked.tries = if refusal.is_some() {
-                        tracked.tries.saturating_add(1)
-                    } else {
-                        0
-                    };
-                }
+                tracked.tries = match tracked.refusal {
+                    Some(_) => tracked.tries.saturating_add(1),
+                    None => 0,
+                };
                 tracked.phase = Phase::Reading;
                 self.reading += 1;
                 actions.push(Action::Read(path.clone()));
@@ -308,46 +307,46 @@ impl Intake {
         if !still_wanted {
             return;
         }
-        let (series, phase) = match result {
+        let named = self.files.get(&path).and_then(|file| file.series.clone());
+        let (series, broken) = match result {
             ReadResult::Series(arrival) => {
                 let key = arrival.key.clone();
                 self.arrived(path.clone(), *arrival, now);
-                (Some(key.clone()), Phase::Held(key))
+                return self.was_read(&path, Some(key.clone()), Phase::Held(key));
             }
             ReadResult::Foreign(refusal) => {
                 actions.push(Action::Ignored {
                     path: PathDigest::of(&path),
                     refusal,
                 });
-                (None, Phase::Foreign)
+                return self.was_read(&path, None, Phase::Foreign);
             }
             ReadResult::CutOff { arrival, refusal } => {
                 let key = arrival.map(|arrival| self.announced(&arrival, now));
-                (key, self.broken(&path, refusal, now))
+                (key, refusal)
             }
-            ReadResult::Unreadable => {
-                let named = self.files.get(&path).and_then(|file| file.series.clone());
-                (
-                    named,
-                    self.broken(&path, Refusal::Unreadable { files: 1 }, now),
-                )
-            }
+            ReadResult::Unreadable => (named, Refusal::Unreadable { files: 1 }),
         };
-        if let Some(tracked) = self.files.get_mut(&path) {
+        let phase = self.broken(&path, broken, now);
+        self.was_read(&path, series, phase);
+    }
+
+    fn was_read(&mut self, path: &Path, series: Option<SeriesKey>, phase: Phase) {
+        if let Some(tracked) = self.files.get_mut(path) {
             tracked.series = series;
             tracked.phase = phase;
         }
     }
 
     /// A file that could not be read whole; each further try waits twice as long.
-    fn broken(&self, path: &Path, refusal: Refusal, now: Moment) -> Phase {
-        let tries = self.files.get(path).map_or(0, |tracked| tracked.tries);
-        let doublings = u32::from(tries.min(RETRY_DOUBLINGS_MAX));
+    fn broken(&mut self, path: &Path, refusal: Refusal, now: Moment) -> Phase {
+        let Some(tracked) = self.files.get_mut(path) else {
+            return Phase::Growing;
+        };
+        tracked.refusal = Some(refusal);
+        let doublings = u32::from(tracked.tries.min(RETRY_DOUBLINGS_MAX));
         let retry_at = now.after(self.limits.retry.saturating_mul(1 << doublings));
-        Phase::Broken {
-            refusal: Some(refusal),
-            retry_at,
-        }
+        Phase::Broken { retry_at }
     }
 
     // ---- series ----------------------------------------------------------------------------------------------
@@ -381,21 +380,11 @@ impl Intake {
 
     /// What is said of a series whose broken files did not get whole in time.
     fn unreadable(&self, key: &SeriesKey, series: &Collecting, waiting: usize) -> Refusal {
-        let own = self
+        let mut own = self
             .files
             .values()
-            .find_map(|tracked| match &tracked.phase {
-                Phase::Broken { refusal, .. } if tracked.series.as_ref() == Some(key) => {
-                    refusal.as_ref()
-                }
-                Phase::Growing
-                | Phase::Reading
-                | Phase::Held(_)
-                | Phase::Known(_)
-                | Phase::PutBack(_)
-                | Phase::Foreign
-                | Phase::Broken { .. } => None,
-            });
+            .filter(|tracked| tracked.series.as_ref() == Some(key));
+        let own = own.find_map(|tracked| tracked.refusal.as_ref());
         match own {
             Some(refusal) if series.slices.is_empty() => refusal.clone(),
             Some(_) | None => Refusal::Unreadable { files: waiting },
@@ -516,14 +505,12 @@ impl Intake {
             (Phase::PutBack(other), _) => other == key,
             (Phase::Held(_) | Phase::Known(_) | Phase::Foreign, _) => false,
             (Phase::Growing | Phase::Reading | Phase::Broken { .. }, Some(other)) => other == key,
-            (
-                Phase::Broken {
-                    refusal: Some(_), ..
-                },
-                None,
-            ) => beside(path) && written.contains(&tracked.seen.modified),
             (Phase::Growing | Phase::Reading | Phase::Broken { .. }, None) => {
-                tracked.first_seen <= quiet_at && beside(path)
+                let in_time = match tracked.refusal {
+                    Some(_) => written.contains(&tracked.seen.modified),
+                    None => tracked.first_seen <= quiet_at,
+                };
+                in_time && beside(path)
             }
         };
         self.files
