@@ -6,6 +6,7 @@
     clippy::print_stderr,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
+    dead_code,
     unreachable_pub,
     reason = "helpers outside #[test] functions; a test needs a real clock to bound its waits"
 )]
@@ -13,16 +14,15 @@
 mod common;
 
 use common::mosquitto::{Mosquitto, PATIENCE, Subscriber, free_port, is_missing, publish, run};
+use common::proxy::{Cut, Proxy};
 use scanward::edge::mqtt::{
     Command, Credentials, Link, LinkDown, Notice, Publisher, Rejected, Settings, Tls,
 };
 use scanward::ids::Redacted;
 use scanward::wire::{Kind, MessageId, Parcel};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
@@ -450,92 +450,6 @@ impl Box5 {
             }
         }
     }
-}
-
-/// When the proxy cuts a connection.
-#[derive(Clone, Copy, PartialEq)]
-enum Cut {
-    Never,
-    /// The first PUBACK ever seen is swallowed and its connection cut.
-    FirstPuback,
-}
-
-/// A TCP proxy before the broker.
-struct Proxy {
-    port: u16,
-    generation: Arc<AtomicU32>,
-}
-
-impl Proxy {
-    fn start(broker: u16, cut: Cut) -> Proxy {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let generation = Arc::new(AtomicU32::new(0));
-        let alive = Arc::clone(&generation);
-        let cuts_left = Arc::new(AtomicU32::new(u32::from(cut == Cut::FirstPuback)));
-        std::thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", broker)) else {
-                    continue;
-                };
-                let born = alive.load(Ordering::SeqCst);
-                for (from, to, down) in [
-                    (
-                        client.try_clone().unwrap(),
-                        server.try_clone().unwrap(),
-                        false,
-                    ),
-                    (server, client, true),
-                ] {
-                    let (alive, cuts_left) = (Arc::clone(&alive), Arc::clone(&cuts_left));
-                    std::thread::spawn(move || pass(from, to, down, born, &alive, &cuts_left));
-                }
-            }
-        });
-        Proxy { port, generation }
-    }
-
-    /// Cuts every connection made so far.
-    fn cut_all(&self) {
-        self.generation.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-fn pass(
-    mut from: TcpStream,
-    mut to: TcpStream,
-    down: bool,
-    born: u32,
-    alive: &AtomicU32,
-    cuts_left: &AtomicU32,
-) {
-    from.set_read_timeout(Some(Duration::from_millis(20)))
-        .unwrap();
-    let mut bytes = [0; 4096];
-    while alive.load(Ordering::SeqCst) == born {
-        match from.read(&mut bytes) {
-            Ok(0) => break,
-            Ok(count) => {
-                // The broker writes a PUBACK (type 4) as one segment here: nothing else is on its way.
-                let puback = down && bytes[0] >> 4 == 4;
-                let take = |left: u32| left.checked_sub(1);
-                if puback
-                    && cuts_left
-                        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
-                        .is_ok()
-                {
-                    break;
-                }
-                if to.write_all(&bytes[..count]).is_err() {
-                    break;
-                }
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(_) => break,
-        }
-    }
-    drop(from.shutdown(std::net::Shutdown::Both));
-    drop(to.shutdown(std::net::Shutdown::Both));
 }
 
 /// An authority, a server certificate for localhost and a client certificate, made by openssl.

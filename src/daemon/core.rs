@@ -193,12 +193,16 @@ impl Daemon {
     fn judged(&mut self, judgement: Judgement, at: At, actions: &mut Vec<Action>) {
         self.judging = None;
         let ready = &judgement.ready;
-        if !self.intake.is_current(&ready.key, ready.generation) {
+        let key = ready.key.clone();
+        if !self.intake.is_current(&key, ready.generation) {
             return;
         }
         match self.saving(judgement) {
             Some(saving) => actions.push(Action::Save(Box::new(saving))),
-            None => self.tell_health(degraded(Degraded::StoreFailing, true), at, actions),
+            None => {
+                self.tell_health(degraded(Degraded::StoreFailing, true), at, actions);
+                self.tell_intake(intake::Event::Reopened(key), at, actions);
+            }
         }
     }
 
@@ -243,7 +247,10 @@ impl Daemon {
             let Some((_, saving)) = self.unsaved.pop_front() else {
                 return;
             };
-            actions.push(Action::Save(saving));
+            // Nothing of it is durable yet: where another slice came meanwhile, only the next ending is written.
+            if self.intake.is_current(saving.key(), saving.generation) {
+                actions.push(Action::Save(saving));
+            }
         }
     }
 

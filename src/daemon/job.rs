@@ -38,6 +38,8 @@ pub struct Saving {
     pub tickets: Vec<Ticket>,
     /// The ending, for the intake machine.
     pub closed: ClosedSeries,
+    /// Which hand-out of the series it ends.
+    pub generation: u64,
     /// `triaged`, or the reason's code.
     pub code: &'static str,
     /// Whose series it is, for the log.
@@ -86,6 +88,7 @@ impl Saving {
                 finding: finding_id,
                 files: ready.files.clone(),
             },
+            generation: ready.generation,
             code: judgement.outcome.code(),
             pseudonym: ready.facts.study.clone(),
         })

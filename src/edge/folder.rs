@@ -5,6 +5,7 @@ use crate::intake::FileSeen;
 use crate::units::WallTime;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -22,11 +23,39 @@ pub(super) struct Listing {
     pub(super) cut: bool,
 }
 
+/// The export folder as the scanner thread watches it.
+#[derive(Debug)]
+pub(super) struct Watched {
+    root: PathBuf,
+    /// The device on which files were seen last.
+    device: Option<u64>,
+}
+
+impl Watched {
+    /// Nothing is known of it yet.
+    pub(super) fn new(root: PathBuf) -> Watched {
+        Watched { root, device: None }
+    }
+
+    /// One listing. Errors: the folder is not there; or it is empty and on another device than its files were: a share
+    /// that was unmounted leaves its bare mount point, and its files have not gone for that.
+    pub(super) fn list(&mut self) -> io::Result<Listing> {
+        let device = fs::metadata(&self.root)?.dev();
+        let listing = list(&self.root)?;
+        if !listing.files.is_empty() {
+            self.device = Some(device);
+        } else if self.device.is_some_and(|known| known != device) {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        Ok(listing)
+    }
+}
+
 /// Every regular file below `root`, sorted by path.
 ///
 /// Symbolic links are not followed: a link could lead out of the folder or round in circles. A file or folder that
 /// vanishes while it is listed is left out; an error on the root itself is returned, for nothing is known then.
-pub(super) fn list(root: &Path) -> io::Result<Listing> {
+fn list(root: &Path) -> io::Result<Listing> {
     let mut listing = Listing {
         files: Vec::new(),
         cut: false,

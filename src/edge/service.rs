@@ -9,7 +9,7 @@
 
 use super::clock::Clock;
 use super::failure::Failure;
-use super::folder;
+use super::folder::Watched;
 use super::judge::Judge;
 use super::mqtt::{Command, Link, LinkDown, Notice, Publisher};
 use super::reader::Reader;
@@ -400,11 +400,13 @@ pub(super) fn start_scanner(
         &folder,
         config.service.disk_free_percent_min,
     );
+    let mut watched = Watched::new(folder);
     spawn("scan", move || {
         let mut look_at = Moment::default();
+        let mut was_reachable = true;
         let (_never, pause) = sync_channel::<()>(0);
         loop {
-            let listing = folder::list(&folder);
+            let listing = watched.list();
             let reachable = listing.is_ok();
             let event = match listing {
                 Ok(listing) => {
@@ -424,7 +426,9 @@ pub(super) fn start_scanner(
             {
                 return;
             }
-            if clock.now() >= look_at {
+            // A folder that goes away, or comes back, is told at once.
+            if clock.now() >= look_at || reachable != was_reachable {
+                was_reachable = reachable;
                 look_at = clock.now().after(SENSORS_EVERY);
                 for event in sensors.look(reachable) {
                     let health: health::Event = event;

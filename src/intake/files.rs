@@ -33,6 +33,10 @@ pub(super) struct Tracked {
     pub(super) first_seen: Moment,
     /// How often it was found broken in a row, unchanged.
     pub(super) tries: u8,
+    /// The series it named when it could be read last: that series waits for it, whatever becomes of the file.
+    pub(super) series: Option<SeriesKey>,
+    /// Why it could not be read whole last, unchanged since.
+    pub(super) refusal: Option<Refusal>,
     pub(super) phase: Phase,
 }
 
@@ -43,7 +47,7 @@ pub(super) struct Tracked {
 ///   Growing ----------------------------> Reading ------------------> Held(series)
 ///      ^  ^                                  |  |                        | closed
 ///      |  |  changed                         |  | no series in it       v
-///      |  +---- Broken(series?) <------------+  +----> Foreign        Known(series)
+///      |  +---- Broken <---------------------+  +----> Foreign        Known(series)
 ///      |            cut off, or unreadable                               |
 ///      +-----------------------------------------------------------------+ reopened, or changed
 /// ```
@@ -63,10 +67,6 @@ pub(super) enum Phase {
     Foreign,
     /// It could not be read whole. Read again when it changes or after a while.
     Broken {
-        /// The series, where the header could be read.
-        series: Option<SeriesKey>,
-        /// Why.
-        refusal: Option<Refusal>,
         /// When it is tried again.
         retry_at: Moment,
     },
@@ -74,10 +74,8 @@ pub(super) enum Phase {
 
 impl Phase {
     /// Holds still and waits to be read at once.
-    pub(super) fn due(series: Option<SeriesKey>) -> Phase {
+    pub(super) fn due() -> Phase {
         Phase::Broken {
-            series,
-            refusal: None,
             retry_at: Moment::default(),
         }
     }

@@ -159,7 +159,7 @@ impl Intake {
             Event::Scanned(listing) => self.scanned(listing, now),
             Event::FolderLost => self.lost = true,
             Event::Read { path, result } => self.read(path, result, now, &mut actions),
-            Event::Closed(closed) => self.closed(closed),
+            Event::Closed(closed) => self.closed(closed, now),
             Event::Reopened(key) => self.reopened(&key, now),
             Event::Tick => {}
         }
@@ -170,16 +170,29 @@ impl Intake {
 
     /// When to wake it next, if nothing else happens.
     pub fn wake_at(&self) -> Option<Moment> {
-        let waiting = self.open.values().filter(|series| !series.handed_out);
-        waiting
-            .map(|series| series.last_arrival.after(self.limits.quiet))
-            .min()
+        let collecting = self.open.iter().filter(|(_, series)| !series.handed_out);
+        let due = collecting.filter_map(|(key, series)| match series.waits {
+            false => Some(self.quiet_at(series)),
+            // What it waits for comes with a scan, a read or a closed series; time alone brings only its end.
+            true => (!self.is_put_back(key)).then(|| self.overdue_at(series)),
+        });
+        due.min().filter(|_| !self.lost)
+    }
+
+    fn quiet_at(&self, series: &Collecting) -> Moment {
+        series.last_arrival.after(self.limits.quiet)
+    }
+
+    fn overdue_at(&self, series: &Collecting) -> Moment {
+        self.quiet_at(series).after(self.limits.overdue)
     }
 
     // ---- files -----------------------------------------------------------------------------------------------
 
     fn scanned(&mut self, listing: Vec<FileSeen>, now: Moment) {
-        self.lost = false;
+        if std::mem::take(&mut self.lost) {
+            self.start_quiet_anew(now);
+        }
         let mut there = BTreeSet::new();
         for seen in listing {
             if is_skipped(&seen.path) || seen.bytes == 0 {
@@ -193,6 +206,13 @@ impl Intake {
             .retain(|path, tracked| there.contains(path) || tracked.phase == Phase::Reading);
     }
 
+    /// While the folder was away nobody could see whether instances came: no series is quiet for that.
+    fn start_quiet_anew(&mut self, now: Moment) {
+        for series in self.open.values_mut().filter(|series| !series.handed_out) {
+            series.last_arrival = now;
+        }
+    }
+
     fn seen(&mut self, seen: FileSeen, now: Moment) {
         let full = self.files.len() >= self.limits.files_max;
         let Some(tracked) = self.files.get_mut(&seen.path) else {
@@ -204,6 +224,8 @@ impl Intake {
                         seen,
                         first_seen: now,
                         tries: 0,
+                        series: None,
+                        refusal: None,
                         phase,
                     },
                 );
@@ -216,15 +238,24 @@ impl Intake {
         let before = std::mem::replace(&mut tracked.phase, Phase::Growing);
         tracked.first_seen = now;
         tracked.seen = seen.clone();
+        tracked.refusal = None;
         match before {
             // The answer of the read under way is void: it is asked for again when the file holds still.
             Phase::Reading | Phase::Growing | Phase::Foreign | Phase::Broken { .. } => {}
-            Phase::Held(key) => {
-                if let Some(series) = self.open.get_mut(&key) {
-                    series.withdraw(&seen.path, now);
-                }
-            }
+            Phase::Held(key) => self.withdraw(&key, &seen.path, now),
             Phase::Known(_) | Phase::PutBack(_) => {}
+        }
+    }
+
+    /// A held file changed. Where the series was refused, the change may have mended it: all its files are read again.
+    fn withdraw(&mut self, key: &SeriesKey, path: &Path, now: Moment) {
+        let Some(series) = self.open.get_mut(key) else {
+            return;
+        };
+        series.withdraw(path, now);
+        if series.refusal.is_some() {
+            series.let_go();
+            self.change_phase(&Phase::Held(key.clone()), &Phase::due());
         }
     }
 
@@ -241,7 +272,7 @@ impl Intake {
         if let Some(tracked) = self.files.get_mut(path)
             && tracked.phase == Phase::Growing
         {
-            tracked.phase = Phase::due(None);
+            tracked.phase = Phase::due();
         }
     }
 
@@ -254,15 +285,12 @@ impl Intake {
             if self.reading >= self.limits.reads_max {
                 return;
             }
-            let due = matches!(&tracked.phase, Phase::Broken { retry_at, .. } if *retry_at <= now);
+            let due = matches!(tracked.phase, Phase::Broken { retry_at } if retry_at <= now);
             if due {
-                if let Phase::Broken { refusal, .. } = &tracked.phase {
-                    tracked.tries = if refusal.is_some() {
-                        tracked.tries.saturating_add(1)
-                    } else {
-                        0
-                    };
-                }
+                tracked.tries = match tracked.refusal {
+                    Some(_) => tracked.tries.saturating_add(1),
+                    None => 0,
+                };
                 tracked.phase = Phase::Reading;
                 self.reading += 1;
                 actions.push(Action::Read(path.clone()));
@@ -279,48 +307,46 @@ impl Intake {
         if !still_wanted {
             return;
         }
-        let phase = match result {
+        let named = self.files.get(&path).and_then(|file| file.series.clone());
+        let (series, broken) = match result {
             ReadResult::Series(arrival) => {
                 let key = arrival.key.clone();
                 self.arrived(path.clone(), *arrival, now);
-                Phase::Held(key)
+                return self.was_read(&path, Some(key.clone()), Phase::Held(key));
             }
             ReadResult::Foreign(refusal) => {
                 actions.push(Action::Ignored {
                     path: PathDigest::of(&path),
                     refusal,
                 });
-                Phase::Foreign
+                return self.was_read(&path, None, Phase::Foreign);
             }
             ReadResult::CutOff { arrival, refusal } => {
                 let key = arrival.map(|arrival| self.announced(&arrival, now));
-                self.broken(&path, key, refusal, now)
+                (key, refusal)
             }
-            ReadResult::Unreadable => {
-                self.broken(&path, None, Refusal::Unreadable { files: 1 }, now)
-            }
+            ReadResult::Unreadable => (named, Refusal::Unreadable { files: 1 }),
         };
-        if let Some(tracked) = self.files.get_mut(&path) {
+        let phase = self.broken(&path, broken, now);
+        self.was_read(&path, series, phase);
+    }
+
+    fn was_read(&mut self, path: &Path, series: Option<SeriesKey>, phase: Phase) {
+        if let Some(tracked) = self.files.get_mut(path) {
+            tracked.series = series;
             tracked.phase = phase;
         }
     }
 
     /// A file that could not be read whole; each further try waits twice as long.
-    fn broken(
-        &self,
-        path: &Path,
-        series: Option<SeriesKey>,
-        refusal: Refusal,
-        now: Moment,
-    ) -> Phase {
-        let tries = self.files.get(path).map_or(0, |tracked| tracked.tries);
-        let doublings = u32::from(tries.min(RETRY_DOUBLINGS_MAX));
+    fn broken(&mut self, path: &Path, refusal: Refusal, now: Moment) -> Phase {
+        let Some(tracked) = self.files.get_mut(path) else {
+            return Phase::Growing;
+        };
+        tracked.refusal = Some(refusal);
+        let doublings = u32::from(tracked.tries.min(RETRY_DOUBLINGS_MAX));
         let retry_at = now.after(self.limits.retry.saturating_mul(1 << doublings));
-        Phase::Broken {
-            series,
-            refusal: Some(refusal),
-            retry_at,
-        }
+        Phase::Broken { retry_at }
     }
 
     // ---- series ----------------------------------------------------------------------------------------------
@@ -354,23 +380,11 @@ impl Intake {
 
     /// What is said of a series whose broken files did not get whole in time.
     fn unreadable(&self, key: &SeriesKey, series: &Collecting, waiting: usize) -> Refusal {
-        let own = self
+        let mut own = self
             .files
             .values()
-            .find_map(|tracked| match &tracked.phase {
-                Phase::Broken {
-                    series: Some(other),
-                    refusal: Some(refusal),
-                    ..
-                } if other == key => Some(refusal),
-                Phase::Growing
-                | Phase::Reading
-                | Phase::Held(_)
-                | Phase::Known(_)
-                | Phase::PutBack(_)
-                | Phase::Foreign
-                | Phase::Broken { .. } => None,
-            });
+            .filter(|tracked| tracked.series.as_ref() == Some(key));
+        let own = own.find_map(|tracked| tracked.refusal.as_ref());
         match own {
             Some(refusal) if series.slices.is_empty() => refusal.clone(),
             Some(_) | None => Refusal::Unreadable { files: waiting },
@@ -379,7 +393,12 @@ impl Intake {
 
     /// A closed series got another instance: all its files are needed again.
     fn read_again(&mut self, key: &SeriesKey) {
-        self.change_phase(&Phase::Known(key.clone()), &Phase::due(Some(key.clone())));
+        for tracked in self.files.values_mut() {
+            if tracked.phase == Phase::Known(key.clone()) {
+                tracked.series = Some(key.clone());
+                tracked.phase = Phase::due();
+            }
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -412,16 +431,13 @@ impl Intake {
 
     fn judge(&mut self, key: &SeriesKey, now: Moment) -> Option<Ready> {
         let series = self.open.get(key)?;
-        let quiet_at = series.last_arrival.after(self.limits.quiet);
-        if series.handed_out || now < quiet_at || self.is_put_back(key) {
+        let quiet_at = self.quiet_at(series);
+        if series.handed_out || now < quiet_at {
             return None;
         }
         let waiting = self.waiting_files(key, series, quiet_at);
-        let overdue = now
-            >= series
-                .last_arrival
-                .after(self.limits.quiet + self.limits.overdue);
-        if waiting > 0 && !overdue {
+        if self.is_put_back(key) || (waiting > 0 && now < self.overdue_at(series)) {
+            self.open.get_mut(key)?.waits = true;
             return None;
         }
         let result = if waiting > 0 {
@@ -429,18 +445,19 @@ impl Intake {
         } else {
             series.result()
         };
-        let content = series.content();
+        let content = series.content(&result);
         let files = self.marks_of(key);
         // The same slices again (a copy in another folder, say) change nothing: the old ending stands.
         if let Some(before) = self.open.get(key).and_then(|series| series.before.clone())
             && before.content == content
         {
-            self.end(ClosedSeries {
+            let closed = ClosedSeries {
                 key: key.clone(),
                 content,
                 finding: before.finding,
                 files,
-            });
+            };
+            self.end(closed, now);
             return None;
         }
         self.generation += 1;
@@ -473,7 +490,7 @@ impl Intake {
 
     /// Files that may hold a slice of this series and could not be read yet.
     ///
-    /// Its own broken files count; so do files beside its own that appeared before it was quiet and are still on their
+    /// Files that named it count; so do files beside its own that appeared before it was quiet and are still on their
     /// way; and broken files of nobody's beside its own that were written about when its own were. Files that came
     /// later belong to somebody else, or reopen it.
     fn waiting_files(&self, key: &SeriesKey, series: &Collecting, quiet_at: Moment) -> usize {
@@ -484,25 +501,17 @@ impl Intake {
             .collect();
         let beside = |path: &Path| path.parent().is_some_and(|parent| folders.contains(parent));
         let written = self.written_between(series);
-        let may_be_ours = |path: &Path, tracked: &Tracked| match &tracked.phase {
-            Phase::Broken {
-                series: Some(other),
-                ..
+        let may_be_ours = |path: &Path, tracked: &Tracked| match (&tracked.phase, &tracked.series) {
+            (Phase::PutBack(other), _) => other == key,
+            (Phase::Held(_) | Phase::Known(_) | Phase::Foreign, _) => false,
+            (Phase::Growing | Phase::Reading | Phase::Broken { .. }, Some(other)) => other == key,
+            (Phase::Growing | Phase::Reading | Phase::Broken { .. }, None) => {
+                let in_time = match tracked.refusal {
+                    Some(_) => written.contains(&tracked.seen.modified),
+                    None => tracked.first_seen <= quiet_at,
+                };
+                in_time && beside(path)
             }
-            | Phase::PutBack(other) => other == key,
-            Phase::Broken {
-                series: None,
-                refusal: Some(_),
-                ..
-            } => beside(path) && written.contains(&tracked.seen.modified),
-            Phase::Growing
-            | Phase::Reading
-            | Phase::Broken {
-                series: None,
-                refusal: None,
-                ..
-            } => tracked.first_seen <= quiet_at && beside(path),
-            Phase::Held(_) | Phase::Known(_) | Phase::Foreign => false,
         };
         self.files
             .iter()
@@ -569,7 +578,7 @@ impl Intake {
             .collect()
     }
 
-    fn closed(&mut self, closed: ClosedSeries) {
+    fn closed(&mut self, closed: ClosedSeries, now: Moment) {
         let newer_slices = self
             .open
             .get(&closed.key)
@@ -585,10 +594,10 @@ impl Intake {
             }
             return self.remember(closed);
         }
-        self.end(closed);
+        self.end(closed, now);
     }
 
-    fn end(&mut self, closed: ClosedSeries) {
+    fn end(&mut self, closed: ClosedSeries, now: Moment) {
         if let Some(series) = self.open.remove(&closed.key) {
             self.studies.insert(closed.key.clone(), series.facts);
             // Bounded like the ledger: only the newest studies can still get another reconstruction.
@@ -600,7 +609,7 @@ impl Intake {
             &Phase::Held(closed.key.clone()),
             &Phase::Known(closed.key.clone()),
         );
-        self.take_up_what_was_put_back();
+        self.take_up_what_was_put_back(now);
         self.remember(closed);
     }
 
@@ -637,15 +646,23 @@ impl Intake {
                 .max_by_key(|(_, series)| series.first_arrival)
                 .map(|(key, _)| key.clone());
             let Some(key) = youngest else { return };
-            self.open.remove(&key);
+            // It stays open: even if its files go away before they are read again, it comes to an ending.
+            if let Some(series) = self.open.get_mut(&key) {
+                series.let_go();
+            }
             self.change_phase(&Phase::Held(key.clone()), &Phase::PutBack(key));
         }
     }
 
-    fn take_up_what_was_put_back(&mut self) {
+    fn take_up_what_was_put_back(&mut self, now: Moment) {
         for tracked in self.files.values_mut() {
             if let Phase::PutBack(key) = &tracked.phase {
-                tracked.phase = Phase::due(Some(key.clone()));
+                // It was not its files that made it wait.
+                if let Some(series) = self.open.get_mut(key) {
+                    series.last_arrival = now;
+                    series.waits = false;
+                }
+                tracked.phase = Phase::due();
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::units::{Moment, WallTime};
 use crate::volume::ReducedSlice;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One slice of a series, reduced in-plane when it arrived.
@@ -101,6 +101,8 @@ pub(super) struct Collecting {
     pub(super) last_instance_at: WallTime,
     pub(super) generation: u64,
     pub(super) handed_out: bool,
+    /// It is quiet, but files of its own are missing still.
+    pub(super) waits: bool,
     pub(super) before: Option<Ended>,
 }
 
@@ -124,6 +126,7 @@ impl Collecting {
             last_instance_at: arrival.at,
             generation: 0,
             handed_out: false,
+            waits: false,
             before,
         }
     }
@@ -139,6 +142,11 @@ impl Collecting {
         self.last_arrival = now;
         self.last_instance_at = self.last_instance_at.max(arrival.at);
         self.handed_out = false;
+        self.waits = false;
+        if self.files.is_empty() {
+            // Nothing is held of what was there before: as when all files were exported again under a corrected patient.
+            self.facts = arrival.facts.clone();
+        }
         if arrival.facts.patient != self.facts.patient || arrival.facts.study != self.facts.study {
             self.refuse(Refusal::PatientMixed);
         }
@@ -190,23 +198,33 @@ impl Collecting {
         self.refusal.get_or_insert(refusal);
     }
 
+    /// Forgets all that was read; its files are read again.
+    pub(super) fn let_go(&mut self) {
+        self.slices.clear();
+        self.files.clear();
+        self.refusal = None;
+        self.minor = None;
+    }
+
     /// Forgets what a file held: it changed and will be read again.
-    pub(super) fn withdraw(&mut self, path: &PathBuf, now: Moment) {
+    pub(super) fn withdraw(&mut self, path: &Path, now: Moment) {
         self.slices.retain(|(from, _)| from != path);
         self.files.remove(path);
         self.last_arrival = now;
         self.handed_out = false;
+        self.waits = false;
     }
 
-    /// SHA-256 over the slices' digests in ascending order, or over the refusal's code where there are none.
-    pub(super) fn content(&self) -> [u8; 32] {
+    /// SHA-256 over the slices' digests in ascending order, and over the code of the refusal that it ends in: an ending
+    /// for lack of a file is another one than that of the slices which were there.
+    pub(super) fn content(&self, result: &Result<Vec<Slice>, Refusal>) -> [u8; 32] {
         let digests: BTreeSet<[u8; 32]> =
             self.slices.iter().map(|(_, slice)| slice.digest).collect();
         let mut hasher = Sha256::new();
         for digest in &digests {
             hasher.update(digest);
         }
-        if let Some(refusal) = self.ending() {
+        if let Err(refusal) = result {
             hasher.update(refusal.code());
         }
         hasher.finalize().into()

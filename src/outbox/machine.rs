@@ -160,10 +160,14 @@ impl Outbox {
 
     /// When to call with [`Event::Tick`] at the latest; `None` while only an event can change anything.
     pub fn wake_at(&self) -> Option<Moment> {
+        // While one is in flight, or its preview waits, a message waits for an event and not for a time.
+        let may_send = self.online && !self.is_busy();
         self.slots
             .values()
             .filter_map(|slot| match slot.state {
-                State::Waiting { not_before } => self.online.then_some(not_before),
+                State::Waiting { not_before } => {
+                    (may_send && !self.waits_for_preview(&slot.ticket)).then_some(not_before)
+                }
                 State::InFlight { since } => Some(since.after(self.limits.ack_wait_max)),
                 State::Done { delete_again } => delete_again,
             })
@@ -276,12 +280,13 @@ impl Outbox {
             .any(|slot| matches!(slot.state, State::InFlight { since } if since.after(wait) <= now))
     }
 
+    fn is_busy(&self) -> bool {
+        let mut slots = self.slots.values();
+        slots.any(|slot| matches!(slot.state, State::InFlight { .. }))
+    }
+
     fn send_next(&mut self, at: At) -> Option<Action> {
-        let busy = self
-            .slots
-            .values()
-            .any(|slot| matches!(slot.state, State::InFlight { .. }));
-        if !self.online || busy {
+        if !self.online || self.is_busy() {
             return None;
         }
         let id = self

@@ -102,7 +102,7 @@ impl Drop for Mosquitto {
     }
 }
 
-/// An independent subscriber: `mosquitto_sub`, one line `topic payload` a message.
+/// An independent subscriber: `mosquitto_sub`, one line `topic payload` a message, the payload in hexadecimal digits.
 #[derive(Debug)]
 pub struct Subscriber {
     child: Child,
@@ -126,7 +126,7 @@ impl Subscriber {
             "1",
             "-d",
             "-F",
-            "MESSAGE %t %r %p",
+            "MESSAGE %t %r %x",
         ]);
         command.args(["-p", &port.to_string(), "-i", name, "-c", "-x", "3600"]);
         for topic in topics {
@@ -151,20 +151,21 @@ impl Subscriber {
             lines,
             early: RefCell::default(),
         };
-        subscriber.next_where(|line| line.contains("SUBACK") || line.starts_with("Subscribed"));
+        subscriber
+            .next_where(PATIENCE, |line| {
+                line.contains("SUBACK") || line.starts_with("Subscribed")
+            })
+            .expect("the broker confirms no subscription");
         subscriber
     }
 
-    fn next_where(&self, wanted: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + PATIENCE;
+    fn next_where(&self, wait: Duration, wanted: impl Fn(&str) -> bool) -> Option<String> {
+        let deadline = Instant::now() + wait;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let line = self
-                .lines
-                .recv_timeout(left)
-                .expect("the subscriber waits in vain");
+            let line = self.lines.recv_timeout(left).ok()?;
             if wanted(&line) {
-                return line;
+                return Some(line);
             }
             if line.starts_with("MESSAGE ") {
                 self.early.borrow_mut().push_back(line);
@@ -172,13 +173,21 @@ impl Subscriber {
         }
     }
 
-    /// The next message as `(topic, payload)`.
-    pub fn message(&self) -> (String, String) {
+    /// The next message as `(topic, payload)`; `None` when none comes for `wait`.
+    pub fn bytes_within(&self, wait: Duration) -> Option<(String, Vec<u8>)> {
         let early = self.early.borrow_mut().pop_front();
-        let line = early.unwrap_or_else(|| self.next_where(|line| line.starts_with("MESSAGE ")));
+        let line = early.or_else(|| self.next_where(wait, |line| line.starts_with("MESSAGE ")))?;
         let mut parts = line.splitn(4, ' ').skip(1);
         let topic = parts.next().unwrap().to_owned();
-        (topic, parts.nth(1).unwrap_or_default().to_owned())
+        Some((topic, from_hex(parts.nth(1).unwrap_or_default())))
+    }
+
+    /// The next message as `(topic, payload)`, both text.
+    pub fn message(&self) -> (String, String) {
+        let (topic, payload) = self
+            .bytes_within(PATIENCE)
+            .expect("the subscriber waits in vain");
+        (topic, String::from_utf8(payload).unwrap())
     }
 
     /// All messages up to and with the first on `topic`.
@@ -198,6 +207,15 @@ impl Drop for Subscriber {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|digit| u8::try_from(digit.to_digit(16).unwrap()).unwrap())
+        .collect();
+    let (pairs, _) = digits.as_chunks::<2>();
+    pairs.iter().map(|[high, low]| high << 4 | low).collect()
 }
 
 /// Publishes one message with an independent client.

@@ -1,0 +1,484 @@
+//! The intake machine, scene by scene, with the clock stepped by hand.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    dead_code,
+    unreachable_pub,
+    reason = "helpers outside #[test] functions, shared by several test files"
+)]
+
+mod common;
+
+use common::instances::{Kind, What, answer, cut_off, key, pixels, slice};
+use scanward::ids::FindingId;
+use scanward::intake::{
+    Action, ClosedSeries, Event, FileSeen, Intake, IntakeLimits, ReadResult, Ready,
+};
+use scanward::refusal::Refusal;
+use scanward::units::{Moment, WallTime};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[test]
+fn a_file_is_read_once_it_held_still_over_two_scans() {
+    let mut scene = Scene::new();
+    scene.put("a", slice("1.1", 0));
+    for _ in 0..3 {
+        scene.grow("a");
+        scene.scan();
+        assert_eq!(scene.reads("a"), 0, "it grew since the scan before");
+    }
+    scene.scan();
+    assert_eq!(scene.reads("a"), 1);
+    scene.scan_for(5);
+    assert_eq!(scene.reads("a"), 1, "unchanged, it is not read again");
+}
+
+#[test]
+fn a_series_is_judged_once_it_is_quiet_with_all_its_slices_and_only_once() {
+    let mut scene = Scene::new();
+    for z in 0..5 {
+        scene.put(&format!("{z}"), slice("1.1", z));
+        scene.scan();
+    }
+    scene.scan_for(10);
+    assert_eq!(scene.ready.len(), 0, "the last slice was read 9 s ago");
+    scene.scan_for(1);
+    assert_eq!(scene.slices(), [Ok(5)]);
+    scene.scan_for(30);
+    assert_eq!(scene.ready.len(), 1);
+}
+
+#[test]
+fn hidden_unfinished_and_empty_files_are_left_alone() {
+    let mut scene = Scene::new();
+    for name in [".a", "b.tmp", "c.PART", "d.partial", "DICOMDIR"] {
+        scene.put(name, slice("1.1", 0));
+    }
+    scene.put("e", slice("1.1", 0));
+    scene.files.get_mut("e").unwrap().bytes = 0;
+    scene.scan_for(30);
+    assert_eq!((scene.read.len(), scene.ready.len()), (0, 0));
+}
+
+#[test]
+fn a_late_slice_reopens_its_series_and_the_next_ending_names_the_one_before() {
+    let mut scene = Scene::new();
+    scene.put_series("1.1", 5);
+    scene.scan_for(12);
+    let first = scene.close();
+    scene.put("late", slice("1.1", 5));
+    scene.scan_for(12);
+    assert_eq!(scene.slices(), [Ok(6)], "all its slices are read again");
+    assert_eq!(scene.ready[0].supersedes, Some(first));
+}
+
+#[test]
+fn a_copy_of_a_closed_series_changes_nothing() {
+    let mut scene = Scene::new();
+    scene.put_series("1.1", 5);
+    scene.scan_for(12);
+    let first = scene.close();
+    for z in 0..5 {
+        scene.put(&format!("copy/{z}"), slice("1.1", z));
+    }
+    scene.scan_for(30);
+    assert_eq!((scene.ready.len(), scene.intake.open_series()), (0, 0));
+    assert_eq!(scene.intake.ended_in(&key("1.1")), Some(&first));
+}
+
+#[test]
+fn a_slice_that_comes_while_the_ending_is_written_is_not_lost() {
+    let mut scene = Scene::new();
+    scene.put_series("1.1", 5);
+    scene.scan_for(12);
+    scene.put("late", slice("1.1", 5));
+    scene.scan_for(2);
+    let void = &scene.ready[0];
+    assert!(!scene.intake.is_current(&void.key, void.generation));
+    let first = scene.close();
+    scene.scan_for(12);
+    assert_eq!(scene.slices(), [Ok(6)]);
+    assert_eq!(scene.ready[0].supersedes, Some(first));
+}
+
+#[test]
+fn one_instance_with_two_contents_refuses_the_series_until_it_is_mended() {
+    let mut scene = Scene::new();
+    scene.put_series("1.1", 5);
+    scene.put("again", pixels("1.1", 2, 7));
+    scene.scan_for(3);
+    // Written once more, in the right way: the refusal rested on what was there before.
+    scene.put("again", slice("1.1", 2));
+    scene.scan_for(14);
+    assert_eq!(scene.slices(), [Ok(5)]);
+    scene.ready.clear();
+    scene.put("again", pixels("1.1", 2, 7));
+    scene.scan_for(14);
+    assert_eq!(scene.slices(), [Err("instance-conflict")]);
+}
+
+#[test]
+fn files_written_anew_under_a_corrected_patient_are_not_two_patients() {
+    let mut scene = Scene::new();
+    scene.put_series("1.1", 5);
+    scene.scan_for(4);
+    for z in 0..5 {
+        scene.put(
+            &format!("1.1/{z}"),
+            What {
+                patient: 2,
+                ..slice("1.1", z)
+            },
+        );
+    }
+    scene.scan_for(14);
+    assert_eq!(scene.slices(), [Ok(5)]);
+    let mut scene = Scene::new();
+    scene.put_series("1.1", 5);
+    scene.put(
+        "other",
+        What {
+            patient: 2,
+            ..slice("1.1", 6)
+        },
+    );
+    scene.scan_for(14);
+    assert_eq!(scene.slices(), [Err("patient-mixed")]);
+}
+
+#[test]
+fn while_the_folder_is_away_no_series_is_quiet() {
+    let mut scene = Scene::new();
+    scene.put_series("1.1", 5);
+    scene.scan_for(4);
+    scene.now += 100_000;
+    scene.handle(Event::FolderLost);
+    assert_eq!(
+        (scene.ready.len(), scene.intake.folder_reachable()),
+        (0, false)
+    );
+    assert_eq!(scene.intake.wake_at(), None);
+    // Back, with what was exported meanwhile.
+    scene.put("more", slice("1.1", 5));
+    scene.scan_for(12);
+    assert_eq!(scene.slices(), [Ok(6)]);
+}
+
+#[test]
+fn a_cut_off_file_is_waited_for_until_it_is_whole() {
+    let mut scene = Scene::new();
+    scene.put_series("1.1", 5);
+    scene.put("elsewhere/5", cut_off("1.1"));
+    scene.scan_for(40);
+    assert_eq!(scene.ready.len(), 0);
+    scene.grow("elsewhere/5");
+    scene.scan();
+    assert_eq!(scene.ready.len(), 0, "while it grows it is waited for too");
+    scene.put("elsewhere/5", slice("1.1", 5));
+    scene.scan_for(13);
+    assert_eq!(scene.slices(), [Ok(6)]);
+}
+
+#[test]
+fn a_cut_off_file_ends_its_series_when_it_is_overdue_and_its_rest_supersedes_that() {
+    let mut scene = Scene::new();
+    scene.put_series("1.1", 5);
+    scene.put("1.1/5", cut_off("1.1"));
+    scene.scan_for(70);
+    assert_eq!(scene.ready.len(), 0);
+    scene.scan_for(2);
+    assert_eq!(scene.slices(), [Err("unreadable")]);
+    let content = scene.ready[0].content;
+    let first = scene.close();
+    scene.scan_for(200);
+    assert_eq!(scene.ready.len(), 0);
+    scene.put("1.1/5", slice("1.1", 5));
+    scene.scan_for(14);
+    assert_eq!(scene.slices(), [Ok(6)]);
+    assert_eq!(scene.ready[0].supersedes, Some(first));
+
+    let mut whole = Scene::new();
+    whole.put_series("1.1", 5);
+    whole.scan_for(12);
+    assert_ne!(
+        whole.ready[0].content, content,
+        "another ending has another id"
+    );
+}
+
+#[test]
+fn a_series_of_cut_off_files_alone_ends_with_its_own_reason_even_while_one_is_being_read() {
+    let mut scene = Scene::new();
+    scene.put("a", cut_off("1.1"));
+    // Overdue when its fourth try begins: 36 s after the first look.
+    scene.intake.set_limits(IntakeLimits {
+        overdue: Duration::from_secs(25),
+        ..limits()
+    });
+    for _ in 0..36 {
+        scene.hold_reads = true;
+        scene.scan();
+        assert_eq!(scene.ready.len(), 0, "{} ms", scene.now);
+        scene.hold_reads = false;
+        scene.answer_reads();
+        assert_eq!(scene.ready.len(), 0, "{} ms", scene.now);
+    }
+    scene.hold_reads = true;
+    scene.scan();
+    assert_eq!(scene.unanswered.len(), 1, "it is being read");
+    assert_eq!(scene.slices(), [Err("truncated")]);
+}
+
+#[test]
+fn a_broken_file_is_tried_again_less_and_less_often() {
+    let mut scene = Scene::new();
+    scene.put(
+        "a",
+        What {
+            kind: Kind::Unreadable,
+            ..slice("1.1", 0)
+        },
+    );
+    let mut tried_at = Vec::new();
+    for second in 0..400 {
+        let before = scene.reads("a");
+        scene.scan();
+        if scene.reads("a") > before {
+            tried_at.push(second);
+        }
+    }
+    assert_eq!(tried_at, [1, 6, 16, 36, 76, 156, 316]);
+}
+
+#[test]
+fn nothing_it_waits_for_wakes_it_at_once_again_and_again() {
+    let mut scene = Scene::new();
+    scene.put_series("1.1", 5);
+    scene.put("1.1/5", cut_off("1.1"));
+    scene.scan_for(40);
+    let wake = scene.intake.wake_at().unwrap();
+    assert!(
+        wake > Moment::from_millis(scene.now),
+        "{wake:?} at {} ms",
+        scene.now
+    );
+    scene.now = wake.millis();
+    scene.handle(Event::Tick);
+    assert_eq!(scene.slices(), [Err("unreadable")]);
+}
+
+#[test]
+fn many_series_at_once_are_held_in_bounded_memory_and_all_come_to_their_end() {
+    let mut scene = Scene::with(IntakeLimits {
+        slices_held_max: 12,
+        ..limits()
+    });
+    for series in ["1.1", "1.2", "1.3", "1.4"] {
+        scene.put_series(series, 8);
+    }
+    let mut ended = Vec::new();
+    for _ in 0..400 {
+        scene.scan();
+        if let Some(ready) = scene.ready.first() {
+            ended.push((ready.key.to_string(), ready.slices.as_ref().unwrap().len()));
+            scene.close();
+        }
+    }
+    ended.sort();
+    let expected = ["1.1", "1.2", "1.3", "1.4"].map(|series| (series.to_owned(), 8));
+    assert_eq!(ended, expected);
+}
+
+#[test]
+fn a_series_put_back_whose_files_go_away_still_gets_its_ending() {
+    let mut scene = Scene::with(IntakeLimits {
+        slices_held_max: 12,
+        ..limits()
+    });
+    scene.put_series("1.1", 8);
+    scene.scan_for(4);
+    scene.put_series("1.2", 8);
+    scene.scan_for(4);
+    scene.files.retain(|name, _| name.starts_with("1.1"));
+    let mut ended = Vec::new();
+    for _ in 0..100 {
+        scene.scan();
+        if let Some(ready) = scene.ready.first() {
+            ended.push((
+                ready.key.to_string(),
+                ready.slices.as_ref().map(Vec::len).map_err(Refusal::code),
+            ));
+            scene.close();
+        }
+    }
+    ended.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(
+        ended,
+        [
+            ("1.1".to_owned(), Ok(8)),
+            ("1.2".to_owned(), Err("files-gone"))
+        ]
+    );
+}
+
+#[test]
+fn after_a_restart_the_files_of_a_closed_series_are_not_read_again() {
+    let mut scene = Scene::new();
+    scene.put_series("1.1", 5);
+    scene.scan_for(12);
+    let closed = closed(&scene.ready[0]);
+    scene.close();
+    let mut after = Scene::new();
+    after.intake = Intake::new(limits(), vec![closed]);
+    after.files = scene.files.clone();
+    after.scan_for(30);
+    assert_eq!((after.read.len(), after.ready.len()), (0, 0));
+    after.put("late", slice("1.1", 5));
+    after.scan_for(14);
+    assert_eq!(after.slices(), [Ok(6)]);
+    assert!(after.ready[0].supersedes.is_some());
+}
+
+// Helpers.
+
+#[derive(Clone)]
+struct File {
+    bytes: u64,
+    modified: i64,
+    what: What,
+}
+
+/// A folder, the machine, and what it asked for. Quiet time 10 s, overdue after 60 s, a scan each second.
+struct Scene {
+    intake: Intake,
+    now: u64,
+    files: BTreeMap<String, File>,
+    read: Vec<PathBuf>,
+    unanswered: Vec<PathBuf>,
+    hold_reads: bool,
+    ready: Vec<Ready>,
+}
+
+fn limits() -> IntakeLimits {
+    IntakeLimits {
+        quiet: Duration::from_secs(10),
+        overdue: Duration::from_secs(60),
+        ..IntakeLimits::default()
+    }
+}
+
+impl Scene {
+    fn new() -> Scene {
+        Scene::with(limits())
+    }
+
+    fn with(limits: IntakeLimits) -> Scene {
+        Scene {
+            intake: Intake::new(limits, Vec::new()),
+            now: 0,
+            files: BTreeMap::new(),
+            read: Vec::new(),
+            unanswered: Vec::new(),
+            hold_reads: false,
+            ready: Vec::new(),
+        }
+    }
+
+    fn put(&mut self, name: &str, what: What) {
+        let modified = i64::try_from(self.now).unwrap();
+        let file = File {
+            bytes: 100,
+            modified,
+            what,
+        };
+        self.files.insert(name.to_owned(), file);
+    }
+
+    fn put_series(&mut self, series: &'static str, slices: u8) {
+        for z in 0..slices {
+            self.put(&format!("{series}/{z}"), slice(series, z));
+        }
+    }
+
+    fn grow(&mut self, name: &str) {
+        self.files.get_mut(name).unwrap().bytes += 1;
+    }
+
+    /// One second passes, then the folder is listed.
+    fn scan(&mut self) {
+        self.now += 1000;
+        let seen = self.files.iter().map(|(name, file)| FileSeen {
+            path: PathBuf::from(name),
+            bytes: file.bytes,
+            modified: WallTime::from_unix_millis(file.modified),
+        });
+        let listing = seen.collect();
+        self.handle(Event::Scanned(listing));
+    }
+
+    fn scan_for(&mut self, seconds: usize) {
+        for _ in 0..seconds {
+            self.scan();
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        for action in self.intake.handle(event, Moment::from_millis(self.now)) {
+            match action {
+                Action::Read(path) => {
+                    self.read.push(path.clone());
+                    self.unanswered.push(path);
+                }
+                Action::Judge(ready) => self.ready.push(*ready),
+                Action::Ignored { .. } => {}
+            }
+        }
+        if !self.hold_reads {
+            self.answer_reads();
+        }
+    }
+
+    fn answer_reads(&mut self) {
+        while let Some(path) = self.unanswered.pop() {
+            let file = self.files.get(path.to_str().unwrap());
+            let result = file.map_or(ReadResult::Unreadable, |file| answer(&file.what));
+            self.handle(Event::Read { path, result });
+        }
+    }
+
+    fn reads(&self, name: &str) -> usize {
+        self.read
+            .iter()
+            .filter(|path| path.as_os_str() == name)
+            .count()
+    }
+
+    /// What was handed out: the number of slices, or the code of the refusal.
+    fn slices(&self) -> Vec<Result<usize, &'static str>> {
+        let count = |ready: &Ready| ready.slices.as_ref().map(Vec::len).map_err(Refusal::code);
+        self.ready.iter().map(count).collect()
+    }
+
+    /// The ending of the first series handed out is durable.
+    fn close(&mut self) -> FindingId {
+        let closed = closed(&self.ready.remove(0));
+        let finding = closed.finding.clone();
+        self.handle(Event::Closed(closed));
+        finding
+    }
+}
+
+fn closed(ready: &Ready) -> ClosedSeries {
+    ClosedSeries {
+        key: ready.key.clone(),
+        content: ready.content,
+        finding: FindingId::derive(&ready.key, "model", &ready.content),
+        files: ready.files.clone(),
+    }
+}
