@@ -149,7 +149,7 @@ fn an_export_folder_that_goes_away_and_comes_back_loses_nothing() {
     if is_missing("folder_away") {
         return;
     }
-    let (_folder, _broker, mut ward, site, _daemon) = scene(|port| Settings::new(port));
+    let (_folder, _broker, mut ward, site, _daemon) = scene(Settings::new);
     let files = Scan::small(25).files();
     for (z, bytes) in files.iter().enumerate().take(20) {
         site.put(&format!("ct/{z}"), bytes);
@@ -321,7 +321,7 @@ fn files_of_every_other_kind_neither_stop_nor_delay_a_series() {
     if is_missing("other_files") {
         return;
     }
-    let (_folder, _broker, mut ward, site, _daemon) = scene(|port| Settings::new(port));
+    let (_folder, _broker, mut ward, site, _daemon) = scene(Settings::new);
     site.put("ct/empty", b"");
     site.put("ct/notes.txt", b"The patient was moving.");
     site.put("ct/DICOMDIR", b"index");
@@ -390,7 +390,7 @@ fn series_that_cannot_be_triaged_are_refused_by_reason_beside_two_that_can() {
     if is_missing("refused") {
         return;
     }
-    let (_folder, _broker, mut ward, site, _daemon) = scene(|port| Settings::new(port));
+    let (_folder, _broker, mut ward, site, _daemon) = scene(Settings::new);
     let mut files: Vec<Vec<u8>> = Vec::new();
     for seed in [50, 51] {
         files.extend(Scan::small(seed).files());
@@ -478,7 +478,7 @@ fn from_environment(name: &str, usual: u64) -> u64 {
 
 /// The ids of `scans` from a run that nothing disturbs.
 fn undisturbed(scans: &[Scan]) -> BTreeSet<String> {
-    let (_folder, _broker, mut ward, site, _daemon) = scene(|port| Settings::new(port));
+    let (_folder, _broker, mut ward, site, _daemon) = scene(Settings::new);
     for (index, scan) in scans.iter().enumerate() {
         site.move_in(&index.to_string(), &scan.files());
     }

@@ -4,7 +4,9 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
-    reason = "a test that cannot read its data stops there"
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot read its data stops there, and says what it measured"
 )]
 
 #[path = "common/npz.rs"]

@@ -251,9 +251,14 @@ fn hidden(path: &Path) -> PathBuf {
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    let advice = match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on its disk",
-        _ => "check its rights, or give another folder",
+    let is_full = matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+    );
+    let advice = if is_full {
+        "make room on its disk"
+    } else {
+        "check its rights, or give another folder"
     };
     Failure::new(
         format!("{} cannot be written: {error}", path.display()),

@@ -55,7 +55,7 @@ impl Watched {
 ///
 /// Symbolic links are not followed: a link could lead out of the folder or round in circles. A file or folder that
 /// vanishes while it is listed is left out; an error on the root itself is returned, for nothing is known then.
-fn list(root: &Path) -> io::Result<Listing> {
+pub(super) fn list(root: &Path) -> io::Result<Listing> {
     let mut listing = Listing {
         files: Vec::new(),
         cut: false,

@@ -125,7 +125,8 @@ mod tests {
     #[test]
     fn a_whole_package_is_read() {
         let package = ModelPackage::parse(&text(), b"network".to_vec()).unwrap();
-        assert_eq!(package.manifest().input.window_hu, [-1024.0, 250.0]);
+        let [low, high] = package.manifest().input.window_hu;
+        assert!((low + 1024.0).abs() < 1e-9 && (high - 250.0).abs() < 1e-9);
         assert_eq!(package.manifest().title(), "covid-ct 1.0.0");
         assert!((package.manifest().logit_threshold() + 0.405_465).abs() < 1e-5);
     }

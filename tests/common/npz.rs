@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The shared data's folder. Fails where CI expects it, else tells that the test skips.
-pub fn shared(test: &str, folder: &str) -> Option<PathBuf> {
+pub(crate) fn shared(test: &str, folder: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../shared/data")
         .join(folder);
@@ -19,13 +19,13 @@ pub fn shared(test: &str, folder: &str) -> Option<PathBuf> {
 }
 
 /// One array: its shape and its values as f64, C order.
-pub struct Array {
-    pub shape: Vec<usize>,
-    pub values: Vec<f64>,
+pub(crate) struct Array {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Vec<f64>,
 }
 
 /// The array `name` of the archive `path`.
-pub fn array(path: &Path, name: &str) -> Array {
+pub(crate) fn array(path: &Path, name: &str) -> Array {
     let mut archive = zip::ZipArchive::new(File::open(path).unwrap()).unwrap();
     let mut bytes = Vec::new();
     let mut entry = archive.by_name(&format!("{name}.npy")).unwrap();
