@@ -3,7 +3,9 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stderr,
+    clippy::panic,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
     unreachable_pub,
     reason = "helpers outside #[test] functions; a test needs a real clock to bound its waits"
 )]
