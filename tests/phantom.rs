@@ -1,7 +1,7 @@
 //! `scanward phantom`: the same order gives the same files, other programs read them, an earlier scan is the same patient.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "a test that does not find what it wrote stops there"
 )]
 
