@@ -191,6 +191,9 @@ pub(crate) struct BenchArguments {
     /// Number of the phantom's slices of 512 x 512; 0 leaves the phantom out.
     #[arg(long, default_value_t = 300, value_name = "SLICES")]
     pub(crate) phantom: u16,
+    /// Time between two slices that appear in the export folder; 0 is as fast as the disk takes them.
+    #[arg(long, default_value_t = 0, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(0..=1000))]
+    pub(crate) interval: u64,
     /// Write the figures to this file as JSON, too.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Stopped> {
         IntendedUse::Detection,
     )?;
     let scratch = Scratch::new("bench-phantom")?;
-    let mut chain = ChainRun::start(&model)?;
+    let mut chain = ChainRun::start(&model, Duration::from_millis(arguments.interval))?;
     let machine = machine();
     tell_machine(&machine, judge.model().backend.as_str(), chain.broker());
 
@@ -190,7 +190,8 @@ fn table(one: &Measured) -> Vec<String> {
     ));
     lines.push(row("last slice to PUBACK, less quiet", &chain.acknowledged));
     lines.push(format!(
-        "(quiet {:.1} s subtracted; {:.1} s between two looks into the folder is not)",
+        "(slices every {} ms; quiet {:.1} s subtracted, {:.1} s between two looks into the folder is not)",
+        chain.interval.as_millis(),
         chain.quiet.as_secs_f64(),
         chain.poll.as_secs_f64()
     ));
@@ -275,6 +276,7 @@ fn figures(one: &Measured) -> Value {
         "encode_ms": samples_json(&stages.encode),
         "quiet_ms": millis(chain.quiet),
         "poll_ms": millis(chain.poll),
+        "interval_ms": millis(chain.interval),
         "last_slice_to_disk_ms": samples_json(&chain.durable),
         "last_slice_to_puback_ms": samples_json(&chain.acknowledged),
         "peak_kib": chain.peak_kib,

@@ -36,6 +36,8 @@ pub struct ChainReport {
     pub quiet: Duration,
     /// The time between two looks into the folder, which was not.
     pub poll: Duration,
+    /// The time between two slices; 0 is as fast as the disk takes them.
+    pub interval: Duration,
     /// The most memory the service held, KiB, for each repeat.
     pub peak_kib: Vec<u64>,
     /// What it held before the series, KiB.
@@ -51,6 +53,7 @@ pub struct ChainRun {
     scratch: Scratch,
     broker: Broker,
     model_folder: PathBuf,
+    interval: Duration,
     runs: u32,
     clock: Clock,
 }
@@ -65,14 +68,17 @@ enum Broker {
 }
 
 impl ChainRun {
-    /// Starts a broker: mosquitto where it is installed, else the demo's. Errors: neither is there.
-    pub fn start(model_folder: &Path) -> Result<ChainRun, Failure> {
+    /// Starts a broker: mosquitto where it is installed, else the demo's. A slice is exported each `interval`.
+    ///
+    /// Errors: neither broker is there.
+    pub fn start(model_folder: &Path, interval: Duration) -> Result<ChainRun, Failure> {
         let scratch = Scratch::new("bench")?;
         let broker = Broker::start(scratch.path())?;
         Ok(ChainRun {
             scratch,
             broker,
             model_folder: model_folder.to_owned(),
+            interval,
             runs: 0,
             clock: Clock::start(),
         })
@@ -98,6 +104,7 @@ impl ChainRun {
         let mut report = ChainReport {
             quiet: QUIET,
             poll: POLL,
+            interval: self.interval,
             ..ChainReport::default()
         };
         for _ in 0..repeats {
@@ -147,9 +154,12 @@ impl ChainRun {
         Ok(())
     }
 
-    /// Copies `files` as fast as the disk takes them; returns when the last one appeared.
+    /// Copies `files`, one each interval; returns when the last one appeared.
     fn export(&self, files: &[PathBuf], folder: &Path) -> Result<Duration, Failure> {
+        let mut due = self.clock.elapsed();
         for (index, file) in files.iter().enumerate() {
+            std::thread::park_timeout(due.saturating_sub(self.clock.elapsed()));
+            due += self.interval;
             let bytes = fs::read(file).map_err(|error| {
                 let what = format!("{} cannot be read: {error}", file.display());
                 Failure::new(what, "check its rights")
