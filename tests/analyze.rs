@@ -238,7 +238,20 @@ fn phantoms_from_folders_and_archives_alone_and_compared() {
     assert_eq!(lasting(&alone), lasting(&of("A2")), "archive and folder");
 
     let prior = place("second.zip").display().to_string();
-    let improved = analyze(&["--prior", &prior], &[&place("third")]);
+    let (mask, picture) = (place("mask.nii.gz"), place("picture.png"));
+    let written = [&mask, &picture].map(|path| path.display().to_string());
+    let [to_mask, to_picture] = &written;
+    let improved = analyze(
+        &[
+            "--prior",
+            &prior,
+            "--mask",
+            to_mask,
+            "--preview",
+            to_picture,
+        ],
+        &[&place("third")],
+    );
     assert_eq!(improved.code, Some(0), "{}", improved.errors);
     for words in [
         "improving",
@@ -248,6 +261,39 @@ fn phantoms_from_folders_and_archives_alone_and_compared() {
     ] {
         assert!(improved.output.contains(words), "{}", improved.output);
     }
+    assert!(
+        fs::read(&picture)
+            .expect("the picture")
+            .starts_with(b"\x89PNG")
+    );
+    let said = same["lesion"]["volume_ml"].as_f64().expect("a volume");
+    let drawn = mask_ml(&mask);
+    assert!(
+        (drawn / said - 1.0).abs() < 0.05,
+        "{drawn} ml drawn, {said} ml said"
+    );
+}
+
+/// The volume of a packed NIfTI-1 mask, by its own header.
+fn mask_ml(file: &Path) -> f64 {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    let packed = fs::File::open(file).expect("the mask");
+    flate2::read::GzDecoder::new(packed)
+        .read_to_end(&mut bytes)
+        .expect("packed by gzip");
+    assert_eq!(bytes[..4], 348_u32.to_le_bytes(), "a NIfTI-1 header");
+    let edge = |index: usize| {
+        let at = 76 + 4 * index;
+        f64::from(f32::from_le_bytes([
+            bytes[at],
+            bytes[at + 1],
+            bytes[at + 2],
+            bytes[at + 3],
+        ]))
+    };
+    let marked = bytes[352..].iter().filter(|voxel| **voxel == 1).count();
+    marked as f64 * edge(1) * edge(2) * edge(3) / 1000.0
 }
 
 #[test]

@@ -82,6 +82,7 @@ fn two_real_series_copied_at_once_give_one_finding_and_one_outcome_each() {
         .as_f64()
         .unwrap();
     assert!(burden < 1.0, "the normal series' burden is {burden} %");
+    assert_eq!(ward.of("preview").len(), 2);
     for preview in ward.of("preview") {
         let place = |kind: &str| {
             let is_wanted = |it: &&Message| it.kind() == kind && it.id() == preview.id();

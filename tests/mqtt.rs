@@ -24,7 +24,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
 fn a_message_arrives_once_and_its_acknowledgement_names_it() {
@@ -435,8 +435,11 @@ impl Box5 {
 
     fn until(&self, wanted: &Notice) {
         let mut seen = Vec::new();
+        // One deadline for all: a link that connects again and again tells something every second.
+        let deadline = Instant::now() + PATIENCE;
         while seen.last() != Some(wanted) {
-            match self.notices.recv_timeout(PATIENCE) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.notices.recv_timeout(left) {
                 Ok(notice) => seen.push(notice),
                 Err(_) => panic!("waited for {wanted:?}, saw {seen:?}"),
             }

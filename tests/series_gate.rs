@@ -12,7 +12,7 @@ use scanward::dicom::{CtImage, Header, ReadLimits, read, write_ct};
 use scanward::refusal::Refusal;
 use scanward::series::{
     SeriesLimits, SeriesRules, SliceGeometry, choose, gate, is_complete_geometry, left_out_for,
-    one_examination, rank, same_scan,
+    rank, same_scan,
 };
 use scanward::units::WallTime;
 
@@ -26,7 +26,6 @@ fn the_real_series_pass_with_two_millimetres_and_the_feet_first() {
         for header in &headers {
             assert_eq!(choose(header, &SeriesRules::default()), Ok(()), "{case}");
         }
-        assert_eq!(one_examination(&headers), Ok(()));
         let geometry = gate(&places, &SeriesLimits::default()).unwrap();
         assert!((geometry.step_mm - 2.0).abs() < 1e-6, "{case}");
         assert!((geometry.origin[2] - bottom).abs() < 1e-6, "{case}");
@@ -285,31 +284,6 @@ fn the_thin_soft_reconstruction_of_a_scan_is_taken_whatever_came_first() {
     assert!(
         matches!(left_out_for(&soft), Refusal::SeriesRule { rule, .. } if rule == "best-reconstruction")
     );
-}
-
-#[test]
-fn two_patients_or_frames_of_reference_in_one_series_are_refused() {
-    let one = header("1.2.3.5");
-    let hu = [0; 4];
-    let other_patient = CtImage {
-        patient_id: "P-8",
-        ..image("1.2.3.5", &hu)
-    };
-    let other_frame = CtImage {
-        frame_of_reference: "1.9",
-        ..image("1.2.3.5", &hu)
-    };
-    let nameless = CtImage {
-        patient_id: "",
-        ..image("1.2.3.5", &hu)
-    };
-    for (image, expected) in [
-        (other_patient, Err(Refusal::PatientMixed)),
-        (other_frame, Err(Refusal::FrameOfReferenceMixed)),
-        (nameless, Ok(())),
-    ] {
-        assert_eq!(one_examination(&[one.clone(), header_of(&image)]), expected);
-    }
 }
 
 fn check(what: &str, change: impl FnOnce(&mut Vec<SliceGeometry>), expected: Result<(), &str>) {

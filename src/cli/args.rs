@@ -41,8 +41,8 @@ pub(crate) enum Command {
     /// Triage series given by hand and print what was found; nothing is sent.
     ///
     /// The rules are those of the service. Everything is shown, whatever the settings of the service hide; pseudonyms are
-    /// made with a key of this run, so they differ from the service's and from run to run. Exit codes: 0 every series
-    /// triaged, 3 at least one not, 1 the box failed, 2 wrong arguments.
+    /// made with a key of this run, so they differ from the service's and from run to run. Ends with 3 when a
+    /// series was not triaged, and prints why.
     Analyze(AnalyzeArguments),
     /// Write a synthetic chest CT with known lesions as DICOM files.
     Phantom(PhantomArguments),

@@ -9,7 +9,7 @@ use crate::edge::bench::{
 };
 use crate::edge::{
     Failure, Judge, PhantomScan, ScanOrder, Scratch, Service, Told, default_model_folder,
-    files_below, give_back_early, load_model, read_settings, watch_signals, write_file,
+    files_below, load_model, read_settings, watch_signals, write_file,
 };
 use crate::wire::IntendedUse;
 use serde_json::{Value, json};
@@ -36,8 +36,6 @@ struct Measured {
 
 /// Runs the command.
 pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Stopped> {
-    // As the service, so that the stages are measured with its allocator.
-    give_back_early();
     let model = arguments.model.clone().unwrap_or_else(default_model_folder);
     let config = Config::parse(SETTINGS)
         .map_err(|error| Failure::new(format!("the settings of bench: {error}"), "report this"))?;
@@ -82,7 +80,6 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Stopped> {
 
 /// The measured service: as `run`, with a line on stdout for each ending and acknowledgement.
 pub(super) fn serve(arguments: &BenchServiceArguments) -> Result<Ending, Stopped> {
-    give_back_early();
     let config = read_settings(&arguments.config).map_err(Stopped::usage)?;
     let service = Service::start(config, None)?;
     watch_signals(service.sender.clone())?;

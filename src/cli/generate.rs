@@ -4,7 +4,7 @@ use super::args::Arguments;
 use super::{Ending, Stopped, manual, print};
 use crate::dicom::transfer_syntaxes;
 use crate::edge::{Failure, default_model_folder, load_model};
-use crate::infer::{Backend, Network};
+use crate::infer::{EngineOptions, engine};
 use clap::CommandFactory;
 
 /// Prints the help.
@@ -34,8 +34,8 @@ pub(super) fn version(verbose: bool) -> Result<Ending, Stopped> {
 fn model() -> Result<String, Failure> {
     let folder = default_model_folder();
     let package = load_model(&folder)?;
-    let network =
-        Network::load(&package).map_err(|fault| Failure::new(fault.to_string(), fault.advice()))?;
+    let engine = engine(&package, EngineOptions::default())
+        .map_err(|fault| Failure::new(fault.to_string(), fault.advice()))?;
     let manifest = package.manifest();
     let lines = [
         ("model", manifest.title()),
@@ -45,7 +45,7 @@ fn model() -> Result<String, Failure> {
         ("model licence", manifest.licence.clone()),
         ("model data", manifest.data.clone()),
         ("model use", manifest.intended_use.clone()),
-        ("engine", network.name().to_owned()),
+        ("engine", engine.backend.name().to_owned()),
     ];
     Ok(lines
         .map(|(what, fact)| format!("{what:<19}{fact}"))

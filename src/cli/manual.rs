@@ -106,7 +106,10 @@ pub(super) fn page(program: &Command) -> io::Result<Vec<u8>> {
         body(|text| whole.render_options_section(text))?
     )?;
     writeln!(page, ".SH COMMANDS")?;
-    for command in program.get_subcommands() {
+    for command in program
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+    {
         write_command(&mut page, name, command)?;
     }
     page.extend_from_slice(BY_HAND.as_bytes());

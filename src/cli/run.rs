@@ -3,13 +3,11 @@
 use super::args::{LogForm, RunArguments};
 use super::{Ending, Stopped};
 use crate::edge::{
-    LogTo, Service, give_back_early, read_settings, start_logging, started_by_systemd,
-    watch_signals,
+    LogTo, Service, read_settings, start_logging, started_by_systemd, watch_signals,
 };
 
 /// Runs until stopped.
 pub(super) fn run(arguments: &RunArguments, verbose: bool) -> Result<Ending, Stopped> {
-    give_back_early();
     let to = match arguments.log {
         LogForm::Auto if started_by_systemd() => LogTo::Journal,
         LogForm::Journal => LogTo::Journal,

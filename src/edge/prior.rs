@@ -58,12 +58,13 @@ impl Prior {
         Ok(last)
     }
 
-    /// The change from this prior to `current`; `notes` gets what could not be checked.
+    /// The change from this prior to `current`, each burden good to `error_points`; `notes` gets what could not be checked.
     ///
     /// Errors: another patient; a prior that is newer than `current`.
     pub(super) fn compare(
         &self,
         current: &Prior,
+        error_points: f64,
         notes: &mut Vec<String>,
     ) -> Result<Comparison, Failure> {
         match (&self.patient, &current.patient) {
@@ -81,7 +82,7 @@ impl Prior {
                 );
             }
         }
-        let (points, direction) = change(&current.lesion, &self.lesion);
+        let (points, direction) = change(&current.lesion, &self.lesion, error_points);
         Ok(Comparison {
             prior_finding_id: self.finding.clone(),
             days: self.days_until(current, notes)?,
@@ -134,7 +135,7 @@ mod tests {
     #[test]
     fn another_patient_is_not_compared() {
         let (prior, current) = (scan(1, Some(1), Some(1)), scan(2, Some(2), Some(9)));
-        let refused = prior.compare(&current, &mut Vec::new()).unwrap_err();
+        let refused = prior.compare(&current, 1.0, &mut Vec::new()).unwrap_err();
         assert!(refused.what.contains("another Patient ID"), "{refused}");
     }
 
@@ -149,7 +150,7 @@ mod tests {
             let mut notes = Vec::new();
             let days = if current.acquired.is_some() { 8 } else { 0 };
             let compared = scan(1, Some(1), Some(1))
-                .compare(&current, &mut notes)
+                .compare(&current, 1.0, &mut notes)
                 .unwrap();
             assert_eq!(
                 (compared.days, notes.len()),
@@ -162,7 +163,7 @@ mod tests {
     #[test]
     fn a_prior_is_older() {
         let (prior, current) = (scan(1, Some(1), Some(9)), scan(2, Some(1), Some(1)));
-        assert!(prior.compare(&current, &mut Vec::new()).is_err());
+        assert!(prior.compare(&current, 1.0, &mut Vec::new()).is_err());
     }
 
     #[test]

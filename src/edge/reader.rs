@@ -26,6 +26,9 @@ pub struct Reader {
 /// Buffers larger than this are given back after use: one Enhanced CT must not keep its size for good.
 const BUFFER_KEPT_MAX: usize = 8 << 20;
 
+/// The part of an over-large file that is searched for its series.
+const HEADER_BYTES_MAX: u64 = 1 << 20;
+
 impl Reader {
     /// A reader that reduces slices to `spacing_mm` and makes pseudonyms with `secret`.
     pub fn new(limits: ReadLimits, spacing_mm: f64, secret: Redacted<[u8; 32]>) -> Reader {
@@ -45,7 +48,7 @@ impl Reader {
             Ok(()) => self.parse(&bytes, at),
             Err(Unfilled::TooLarge) => {
                 let what = format!("more than {} MiB", self.limits.file_bytes_max >> 20);
-                ReadResult::Foreign(Refusal::TooLarge { what })
+                self.too_large(&bytes, Refusal::TooLarge { what }, at)
             }
             Err(Unfilled::Unreadable) => ReadResult::Unreadable,
         };
@@ -74,6 +77,14 @@ impl Reader {
             return ReadResult::CutOff { arrival, refusal };
         }
         match header {
+            Some(header) => ReadResult::Series(Box::new(self.arrival(header, Err(refusal), at))),
+            None => ReadResult::Foreign(refusal),
+        }
+    }
+
+    /// A file beyond the limit still ends its series, where its beginning names one.
+    fn too_large(&self, beginning: &[u8], refusal: Refusal, at: WallTime) -> ReadResult {
+        match dicom::read_header(beginning, &self.limits) {
             Some(header) => ReadResult::Series(Box::new(self.arrival(header, Err(refusal), at))),
             None => ReadResult::Foreign(refusal),
         }
@@ -182,9 +193,10 @@ fn fill(path: &Path, bytes: &mut Vec<u8>, bytes_max: usize) -> Result<(), Unfill
     let limit = u64::try_from(bytes_max)
         .unwrap_or(u64::MAX)
         .saturating_add(1);
-    // A film somebody left in the folder is not read to be refused.
+    // A film somebody left in the folder is not read whole to be refused; a header fits into its beginning.
     if file.metadata().is_ok_and(|facts| facts.len() >= limit) {
-        return Err(Unfilled::TooLarge);
+        let beginning = file.take(HEADER_BYTES_MAX).read_to_end(bytes);
+        return Err(beginning.map_or(Unfilled::Unreadable, |_| Unfilled::TooLarge));
     }
     file.take(limit)
         .read_to_end(bytes)

@@ -21,7 +21,7 @@ use crate::intake;
 use crate::outbox;
 use crate::store::Store;
 use crate::units::Moment;
-use crate::wire::{MessageId, Parcel, mark_late};
+use crate::wire::{MessageId, Parcel};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
@@ -310,16 +310,15 @@ impl Service {
                 return refused;
             }
         };
-        let Ok(mut parcel) = Parcel::from_row(row) else {
-            error!(message = %id, "the message is damaged in the store");
-            return refused;
-        };
-        if late {
-            match mark_late(&parcel.payload) {
-                Ok(payload) => parcel.payload = payload,
-                Err(error) => debug!(message = %id, %error, "not marked as late"),
+        let read = Parcel::from_row(row);
+        let parcel = read.and_then(|parcel| if late { parcel.sent_late() } else { Ok(parcel) });
+        let parcel = match parcel {
+            Ok(parcel) => parcel,
+            Err(error) => {
+                error!(message = %id, %error, "the message is damaged in the store");
+                return refused;
             }
-        }
+        };
         match self.link.ask(Command::Send(Box::new(parcel))) {
             Ok(()) => None,
             Err(_) => refused,

@@ -179,12 +179,7 @@ impl Collecting {
             .find(|held| held.digest == slice.digest || same_instance(held));
         match twin {
             Some(held) if held.digest == slice.digest => {}
-            Some(_) => {
-                let uid = slice
-                    .instance
-                    .map_or_else(String::new, |uid| uid.to_string());
-                self.refuse(Refusal::InstanceConflict { uid });
-            }
+            Some(_) => self.refuse(Refusal::InstanceConflict),
             None if self.slices.len() >= instances_max => {
                 self.refuse(Refusal::SeriesTooLarge {
                     what: format!("more than {instances_max} slices"),

@@ -1,11 +1,9 @@
 //! The one ending of a series: triaged, or not triaged and why. Both are published.
 
 mod compare;
-mod ticket;
 mod triaged;
 
 pub use compare::change;
-pub use ticket::{Closed, OpenSeries};
 pub use triaged::{
     Comparison, Direction, LesionFacts, ModelFacts, Priority, SeriesFacts, TimingFacts,
     TriagedSeries, ZoneBurden,

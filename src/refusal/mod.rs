@@ -116,10 +116,7 @@ pub enum Refusal {
         least_mm: f64,
     },
     /// One SOP Instance UID came with two different contents.
-    InstanceConflict {
-        /// The SOP Instance UID.
-        uid: String,
-    },
+    InstanceConflict,
     /// More instances, or larger ones, than a series may have.
     SeriesTooLarge {
         /// What exceeds what.
@@ -174,7 +171,7 @@ impl Refusal {
             Refusal::SlicesTooThick { .. } => "slices-too-thick",
             Refusal::SpacingImplausible { .. } => "spacing-implausible",
             Refusal::TooShort { .. } => "too-short",
-            Refusal::InstanceConflict { .. } => "instance-conflict",
+            Refusal::InstanceConflict => "instance-conflict",
             Refusal::SeriesTooLarge { .. } => "series-too-large",
             Refusal::GreyValuesImplausible { .. } => "grey-values-implausible",
             Refusal::NoLungs { .. } => "no-lungs",
@@ -196,7 +193,7 @@ impl Refusal {
             | Refusal::FilesGone => "export the series again",
             Refusal::Malformed { .. }
             | Refusal::MissingElement { .. }
-            | Refusal::InstanceConflict { .. } => {
+            | Refusal::InstanceConflict => {
                 "export the series again; if it stays, ask the scanner's service for a standard DICOM export"
             }
             Refusal::TransferSyntax { .. } => {
@@ -300,8 +297,9 @@ impl fmt::Display for Refusal {
                     "only {height_mm:.0} mm of the body are covered, {least_mm:.0} mm are needed"
                 )
             }
-            Refusal::InstanceConflict { uid } => {
-                write!(f, "instance {uid} came twice with different content")
+            // Which one is not said: its UID would lead back to the patient at every identity level.
+            Refusal::InstanceConflict => {
+                write!(f, "one instance came twice with different content")
             }
             Refusal::SeriesTooLarge { what } => write!(f, "the series is too large: {what}"),
             Refusal::GreyValuesImplausible { what } => {

@@ -3,11 +3,9 @@
 //! Geometry comes from Image Position and Orientation (Patient) alone: slice location and instance number may be empty
 //! or follow another order than the anatomy.
 
-mod examination;
 mod geometry;
 mod kernel;
 mod rules;
 
-pub use examination::one_examination;
 pub use geometry::{Geometry, SeriesLimits, SliceGeometry, gate, is_complete_geometry};
 pub use rules::{SeriesRules, choose, left_out_for, rank, same_scan};

@@ -105,7 +105,7 @@ struct Span {
 impl Axis {
     fn new(count: usize, spacing_mm: f64, target_mm: f64) -> Option<Axis> {
         let good = |edge: f64| edge.is_finite() && edge > 0.0;
-        if !good(spacing_mm) || !good(target_mm) {
+        if count == 0 || !good(spacing_mm) || !good(target_mm) {
             return None;
         }
         let extent = count as f64 * spacing_mm;

@@ -13,7 +13,7 @@ mod settings;
 
 pub use link::{Link, Publisher};
 pub use reason::{LinkDown, LinkError, Rejected};
-pub use settings::{Credentials, Settings, Tls, check_plain};
+pub use settings::{Credentials, Settings, Tls};
 
 use crate::wire::{MessageId, Parcel};
 

@@ -170,12 +170,6 @@ impl Rejected {
 /// Why the link does not start, or does not take a command.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
-    /// A plain connection would cross the network.
-    #[error("a connection to {host} without TLS would show findings to the whole network")]
-    Plain {
-        /// The broker's host.
-        host: String,
-    },
     /// The TLS files do not read.
     #[error("the TLS files of [publish] do not work: {what}")]
     Tls {
@@ -206,9 +200,6 @@ impl LinkError {
     /// What the technician can do.
     pub fn advice(&self) -> &'static str {
         match self {
-            LinkError::Plain { .. } => {
-                "use mqtts:// in [publish] broker, or set allow_plain = true where the network is the box's own"
-            }
             LinkError::Tls { .. } => {
                 "check ca_file, client_cert_file and client_key_file of [publish]: PEM, key unencrypted"
             }

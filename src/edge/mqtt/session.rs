@@ -4,6 +4,7 @@
 //! holds nothing worth keeping: the outbox sends unacknowledged messages again as new ones. Without this the client
 //! refuses to publish in a session that the broker kept and it does not remember.
 
+use super::settings::IN_FLIGHT_MAX;
 use rumqttc::{
     PersistedAckMode, PersistedSession, SessionStore, SessionStoreError, SessionStoreKey,
 };
@@ -29,7 +30,7 @@ impl SessionStore for EmptySession {
             client_id: key.client_id().to_owned(),
             clean_start: false,
             session_expiry_interval: Some(self.expiry_s),
-            outgoing_inflight_upper_limit: None,
+            outgoing_inflight_upper_limit: Some(IN_FLIGHT_MAX),
             ack_mode: PersistedAckMode::Automatic,
             last_pkid: 0,
             last_puback: 0,

@@ -7,7 +7,6 @@ use rumqttc::{
     Broker, IncomingPacketSizeLimit, LastWill, MqttOptions, NetworkOptions, QoS, TlsConfiguration,
     Transport,
 };
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// The largest packet taken from the broker. The ward's messages are short; this bounds what a broker can make us hold.
@@ -15,7 +14,7 @@ const INCOMING_BYTES_MAX: u32 = 256 << 10;
 
 /// Messages in flight at a time. The outbox has one and health one more; the client keeps a slot for each it may have,
 /// and for the protocol's 65,535 that would be 16 MB.
-const IN_FLIGHT_MAX: u16 = 16;
+pub(super) const IN_FLIGHT_MAX: u16 = 16;
 
 /// How to reach the broker, and as whom.
 #[derive(Clone, Debug)]
@@ -26,7 +25,7 @@ pub struct Settings {
     pub port: u16,
     /// The MQTT client id.
     pub client_id: String,
-    /// TLS; `None` is a plain connection ([`check_plain`]).
+    /// TLS; `None` is a plain connection, which the settings allow on the box itself only.
     pub tls: Option<Tls>,
     /// User name and password.
     pub credentials: Option<Credentials>,
@@ -159,43 +158,9 @@ impl Tls {
     }
 }
 
-/// Refuses a connection without TLS that would leave the box, unless the settings allow it.
-pub fn check_plain(host: &str, tls: bool, allow_plain: bool) -> Result<(), LinkError> {
-    let loopback = host == "localhost"
-        || host
-            .trim_matches(['[', ']'])
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback());
-    if tls || loopback || allow_plain {
-        return Ok(());
-    }
-    Err(LinkError::Plain {
-        host: host.to_owned(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_plain_connection_stays_on_the_box() {
-        for host in ["localhost", "127.0.0.1", "127.8.9.1", "::1", "[::1]"] {
-            assert!(check_plain(host, false, false).is_ok(), "{host}");
-        }
-        for host in [
-            "broker",
-            "10.0.0.1",
-            "localhost.evil",
-            "127.0.0.1.evil",
-            "::2",
-            "",
-        ] {
-            assert!(check_plain(host, false, false).is_err(), "{host}");
-            assert!(check_plain(host, true, false).is_ok(), "{host}");
-            assert!(check_plain(host, false, true).is_ok(), "{host}");
-        }
-    }
 
     #[test]
     fn a_password_or_key_cannot_reach_a_log_line() {

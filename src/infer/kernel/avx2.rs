@@ -118,7 +118,11 @@ unsafe fn store<const T: usize>(
             .add(from * row.output_step + block * LANES);
         for t in 0..T {
             let whole = [0, 1].map(|b| {
-                _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sums[t][b]), scale[b]))
+                _mm256_cvtps_epi32(_mm256_min_ps(
+                    _mm256_mul_ps(_mm256_cvtepi32_ps(sums[t][b]), scale[b]),
+                    // Bounded first: past the range of i32 the conversion would give its lowest value.
+                    _mm256_set1_ps(255.0),
+                ))
             });
             // 32 to 16 to 8 bits, saturating; packing works within halves, so the quarters are put in order between.
             let short =

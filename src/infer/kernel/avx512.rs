@@ -195,6 +195,8 @@ unsafe fn store<const T: usize, const B: usize>(
                 .add(from * row.output_step + (block + b) * LANES);
             for t in 0..T {
                 let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[t][b]), scale);
+                // Bounded first: past the range of i32 the conversion would give its lowest value.
+                let scaled = _mm512_min_ps(scaled, _mm512_set1_ps(255.0));
                 let whole = _mm512_max_epi32(_mm512_cvtps_epi32(scaled), _mm512_setzero_si512());
                 _mm_storeu_si128(
                     output.add(t * row.output_step).cast(),

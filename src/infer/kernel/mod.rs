@@ -153,3 +153,133 @@ pub(super) fn run(isa: Isa, row: &mut Row<'_>) -> Result<(), OutOfBounds> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A row's numbers, owned.
+    #[derive(Clone, Debug)]
+    struct Case {
+        sources: Vec<(Vec<u8>, Vec<usize>, usize, usize)>,
+        weights: Vec<i8>,
+        bias: Vec<i32>,
+        scale: Vec<f32>,
+        width: usize,
+        output_step: usize,
+    }
+
+    fn run_on(isa: Isa, case: &Case) -> Vec<u8> {
+        let sources: Vec<Source<'_>> = case
+            .sources
+            .iter()
+            .map(|(bytes, taps, step, channels)| Source {
+                bytes,
+                start: 0,
+                taps,
+                step: *step,
+                channels: *channels,
+            })
+            .collect();
+        let mut output = vec![0xA5; case.output_step * case.width + 7];
+        let mut row = Row {
+            sources: &sources,
+            weights: &case.weights,
+            bias: &case.bias,
+            scale: &case.scale,
+            output: &mut output,
+            output_step: case.output_step,
+            width: case.width,
+        };
+        assert_eq!(run(isa, &mut row), Ok(()));
+        output
+    }
+
+    prop_compose! {
+        /// Rows as layers have them: taps in threes or single, strides, two sources, saturating bytes and weights.
+        fn case()(
+            groups in 1_usize..5, second in 0_usize..3, blocks in 1_usize..4, width in 1_usize..40,
+            stride in 1_usize..3, rows in 1_usize..4, gap in 0_usize..2, single in any::<bool>(), seed in any::<u64>(),
+        ) -> Case {
+            let mut state = seed | 1;
+            let mut next = move || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) as u32
+            };
+            let mut sources = Vec::new();
+            let mut weights = 0;
+            for groups in [groups, second].into_iter().filter(|groups| *groups > 0) {
+                let channels = groups * GROUP * 2;
+                let line = (width * stride + 3 + gap) * channels;
+                let taps: Vec<usize> = if single {
+                    vec![channels]
+                } else {
+                    (0..rows).flat_map(|row| (0..3).map(move |x| row * line + x * channels)).collect()
+                };
+                let bytes = (0..line * (rows + 1)).map(|_| match next() % 3 { 0 => 255, 1 => 0, _ => next() as u8 });
+                sources.push((bytes.collect::<Vec<u8>>(), taps.clone(), channels * stride, channels));
+                weights += taps.len() * channels * blocks * LANES;
+            }
+            let outputs = blocks * LANES;
+            Case {
+                sources,
+                weights: (0..weights).map(|_| match next() % 4 { 0 => 63, 1 => -63, _ => (next() % 127) as i8 - 63 }).collect(),
+                bias: (0..outputs).map(|_| next() as i32 >> 12).collect(),
+                scale: (0..outputs).map(|_| next() as f32 / 4e12).collect(),
+                width,
+                output_step: outputs + 16 * gap,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_instruction_set_gives_the_bits_of_plain_rust(case in case()) {
+            let wanted = run_on(Isa::Scalar, &case);
+            for isa in Isa::available() {
+                prop_assert_eq!(&run_on(isa, &case), &wanted, "{}", isa.name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_reaches_past_a_slice_is_not_computed() {
+        let bytes = [1_u8; 64];
+        let taps = [0, 16, 32];
+        let weights = [1_i8; 3 * 16 * 16];
+        let (bias, scale) = ([0; 16], [1.0; 16]);
+        for (start, width, room, fits) in [
+            (0, 1, 16, true),
+            (0, 2, 32, true),
+            (0, 3, 48, false),
+            (17, 1, 16, false),
+            (usize::MAX, 1, 16, false),
+            (0, 2, 31, false),
+        ] {
+            let source = Source {
+                bytes: &bytes,
+                start,
+                taps: &taps,
+                step: 16,
+                channels: 16,
+            };
+            let mut output = vec![0; room];
+            let mut row = Row {
+                sources: &[source],
+                weights: &weights,
+                bias: &bias,
+                scale: &scale,
+                output: &mut output,
+                output_step: 16,
+                width,
+            };
+            let found = run(Isa::fastest(), &mut row);
+            assert_eq!(
+                found.is_ok(),
+                fits,
+                "start {start}, width {width}, room {room}"
+            );
+        }
+    }
+}
