@@ -103,7 +103,7 @@ fn the_version_is_one_line_and_with_v_tells_model_licence_and_decoders() {
         ("model digest ", word("digest")),
         ("model licence ", word("licence")),
         ("model data ", word("data")),
-        ("engine ", "tract"),
+        ("engine ", "cpu-int8-"),
         ("transfer syntax ", "1.2.840.10008.1.2.1 "),
         ("transfer syntax ", "JPEG 2000 Lossless Only"),
     ] {
