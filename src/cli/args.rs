@@ -125,7 +125,7 @@ pub(crate) struct PhantomArguments {
     /// The folder to write to; made when it is not there.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Number of slices, 40 to 2000; they share a height of 300 mm.
+    /// Number of slices, 40 to 2000; they share a height of 300 mm, and fewer than 60 are too thick to be triaged.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u16).range(40..=2000))]
     pub(crate) slices: u16,
     /// Percent of the lung that is diseased, 0 to 60.
@@ -149,7 +149,7 @@ pub(crate) struct DemoArguments {
     /// End after the finding: 0 when all series were triaged, 3 when one was not.
     #[arg(long)]
     pub(crate) once: bool,
-    /// Number of the phantom's slices, 40 to 2000.
+    /// Number of the phantom's slices, 40 to 2000; fewer than 60 are too thick to be triaged.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u16).range(40..=2000))]
     pub(crate) slices: u16,
     /// Percent of the phantom's lung that is diseased, 0 to 60.
