@@ -205,7 +205,7 @@ mod tests {
             let mut state = seed | 1;
             let mut next = move || {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (state >> 33) as u32
+                u32::try_from(state >> 33).unwrap()
             };
             let mut sources = Vec::new();
             let mut weights = 0;
@@ -217,15 +217,15 @@ mod tests {
                 } else {
                     (0..rows).flat_map(|row| (0..3).map(move |x| row * line + x * channels)).collect()
                 };
-                let bytes = (0..line * (rows + 1)).map(|_| match next() % 3 { 0 => 255, 1 => 0, _ => next() as u8 });
+                let bytes = (0..line * (rows + 1)).map(|_| match next() % 3 { 0 => 255, 1 => 0, _ => next().to_le_bytes()[0] });
                 sources.push((bytes.collect::<Vec<u8>>(), taps.clone(), channels * stride, channels));
                 weights += taps.len() * channels * blocks * LANES;
             }
             let outputs = blocks * LANES;
             Case {
                 sources,
-                weights: (0..weights).map(|_| match next() % 4 { 0 => 63, 1 => -63, _ => (next() % 127) as i8 - 63 }).collect(),
-                bias: (0..outputs).map(|_| next() as i32 >> 12).collect(),
+                weights: (0..weights).map(|_| match next() % 4 { 0 => 63, 1 => -63, _ => i8::try_from(next() % 127).unwrap() - 63 }).collect(),
+                bias: (0..outputs).map(|_| next().cast_signed() >> 12).collect(),
                 scale: (0..outputs).map(|_| next() as f32 / 4e12).collect(),
                 width,
                 output_step: outputs + 16 * gap,
