@@ -3,7 +3,7 @@
 use super::report::{FindingRules, Lesion, Report, Zone, ZoneBurden};
 use crate::lung::{LungMask, Side};
 use crate::units::{Millilitre, Percent};
-use crate::volume::{Component, Components, Grid3, Neighbours, Volume, dilate};
+use crate::volume::{Component, Components, Grid3, Neighbours, Span, Volume, dilate};
 
 /// A lesion lies in a lung or at most this many voxels beside the aerated part of one.
 const REACH_VOXELS: usize = 3;
@@ -18,9 +18,9 @@ pub fn measure(
     lesion: &Grid3<u8>,
     rules: &FindingRules,
 ) -> (Report, Grid3<u8>) {
-    let kept = clean(volume, lung, lesion, rules);
-    let components = Components::of(&kept, Neighbours::TwentySix);
-    let counts = count(lung, &kept);
+    let components = clean(volume, lung, lesion, rules);
+    let middle = middle_x(lung);
+    let counts = count(lung, &components, middle);
     let burden = counts.all().burden();
     let half = rules
         .interval_points
@@ -37,7 +37,7 @@ pub fn measure(
         ],
         lesion_volume: ml(counts.all().lesion),
         lung_volume: ml(counts.all().whole),
-        lesions: lesions(volume, lung, &components),
+        lesions: lesions(volume, &components, middle),
         zones: Zone::all()
             .map(|zone| ZoneBurden {
                 zone,
@@ -46,36 +46,30 @@ pub fn measure(
             .collect(),
         score: 1.0 / (1.0 + (-logit).exp()),
     };
-    (report, kept)
+    (report, components.mask())
 }
 
-/// Drops what is too small to be trusted, and what lies outside the lungs.
-fn clean(volume: &Volume, lung: &LungMask, lesion: &Grid3<u8>, rules: &FindingRules) -> Grid3<u8> {
+/// The lesions less what is too small to be trusted, and what lies outside the lungs.
+fn clean(volume: &Volume, lung: &LungMask, lesion: &Grid3<u8>, rules: &FindingRules) -> Components {
     let components = Components::of(lesion, Neighbours::TwentySix);
     let near = dilate(&lung.sides.map(|side| u8::from(*side != 0)), REACH_VOXELS);
-    let mut touches = vec![false; components.found().len() + 1];
-    for (label, near) in components.labels().values().iter().zip(near.values()) {
-        let index = usize::try_from(*label).unwrap_or(0);
-        if let Some(touch) = touches.get_mut(index).filter(|_| *near != 0) {
+    let mut touches = vec![false; components.found().len()];
+    for span in components.spans() {
+        let beside = cells(&near, span).iter().any(|near| *near != 0);
+        if let Some(touch) = touches.get_mut(span.component).filter(|_| beside) {
             *touch = true;
         }
     }
     let large = |found: &Component| {
         Millilitre::of_voxels(found.voxels, volume.spacing).get() >= rules.component_min_ml
     };
-    let keep: Vec<bool> = std::iter::once(false)
-        .chain(
-            components
-                .found()
-                .iter()
-                .zip(touches.iter().skip(1))
-                .map(|(found, touch)| *touch && large(found)),
-        )
-        .collect();
-    components.labels().map(|label| {
-        let index = usize::try_from(*label).unwrap_or(0);
-        u8::from(keep.get(index).copied().unwrap_or(false))
-    })
+    components.only(|number, found| touches.get(number).copied().unwrap_or(false) && large(found))
+}
+
+/// The cells of `grid` that `span` covers.
+fn cells<'a, T>(grid: &'a Grid3<T>, span: &Span) -> &'a [T] {
+    let row = grid.row(span.z, span.y);
+    row.get(span.columns.clone()).unwrap_or(&[])
 }
 
 /// Voxels of one part of the lungs.
@@ -99,6 +93,7 @@ impl Count {
 }
 
 /// Counts of the six zones: `[side][third]`.
+#[derive(Default)]
 struct Counts([[Count; 3]; 2]);
 
 impl Counts {
@@ -120,6 +115,20 @@ impl Counts {
         self.side(Side::Right).add(self.side(Side::Left))
     }
 
+    /// The count of one third (0 lower, 1 middle, else upper) of one side.
+    fn part(&mut self, side: Side, third: usize) -> &mut Count {
+        let [right, left] = &mut self.0;
+        let [lower, middle, upper] = match side {
+            Side::Right => right,
+            Side::Left => left,
+        };
+        match third {
+            0 => lower,
+            1 => middle,
+            _ => upper,
+        }
+    }
+
     fn side_parts(&self, side: Side) -> &[Count; 3] {
         let [right, left] = &self.0;
         match side {
@@ -129,57 +138,52 @@ impl Counts {
     }
 }
 
-fn count(lung: &LungMask, lesion: &Grid3<u8>) -> Counts {
-    let mut counts = [[Count::default(); 3]; 2];
+/// Lung voxels row by row, lesion voxels span by span.
+fn count(lung: &LungMask, lesions: &Components, middle: usize) -> Counts {
+    let mut counts = Counts::default();
     let [bottom, _, _] = lung.bounds.start;
     let [size_z, _, _] = lung.bounds.size;
-    let middle = middle_x(lung);
-    let [_, height, width] = lesion.shape();
-    let rows = lesion
-        .values()
-        .chunks_exact(width.max(1))
-        .zip(lung.sides.values().chunks_exact(width.max(1)));
-    for (index, (lesions, sides)) in rows.enumerate() {
-        let z = index / height.max(1);
-        let third = (z.saturating_sub(bottom) * 3 / size_z.max(1)).min(2);
-        for (x, (lesion, side)) in lesions.iter().zip(sides).enumerate() {
-            if *lesion == 0 && *side == 0 {
-                continue;
-            }
-            // A lesion voxel that holds no air belongs to the side it lies on.
-            let left = if *side == 0 { x >= middle } else { *side == 2 };
-            let part = counts
-                .get_mut(usize::from(left))
-                .and_then(|thirds| thirds.get_mut(third));
-            if let Some(part) = part {
-                part.whole += 1;
-                part.lesion += usize::from(*lesion != 0);
-            }
+    let third = |z: usize| (z.saturating_sub(bottom) * 3 / size_z.max(1)).min(2);
+    for (z, plane) in lung.sides.planes().enumerate() {
+        for side in [Side::Right, Side::Left] {
+            let count = plane.iter().filter(|cell| **cell == side.mark()).count();
+            counts.part(side, third(z)).whole += count;
         }
     }
-    Counts(counts)
+    for span in lesions.spans() {
+        for (x, cell) in span.columns.clone().zip(cells(&lung.sides, span)) {
+            // A lesion voxel that holds no air belongs to the side it lies on, and to the whole.
+            let beside = if x >= middle { Side::Left } else { Side::Right };
+            let side = Side::of(*cell);
+            let part = counts.part(side.unwrap_or(beside), third(span.z));
+            part.lesion += 1;
+            part.whole += usize::from(side.is_none());
+        }
+    }
+    counts
 }
 
 /// The column between the lungs: half-way between the mean columns of the two.
 fn middle_x(lung: &LungMask) -> usize {
     let [_, _, width] = lung.sides.shape();
-    let (mut sums, mut counts) = ([0_usize; 2], [0_usize; 2]);
+    let mut areas = vec![[0_usize; 2]; width];
     for row in lung.sides.values().chunks_exact(width.max(1)) {
-        for (x, side) in row.iter().enumerate() {
-            if let Some(side) = Side::of(*side) {
-                let index = usize::from(side == Side::Left);
-                if let (Some(sum), Some(count)) = (sums.get_mut(index), counts.get_mut(index)) {
-                    *sum += x;
-                    *count += 1;
-                }
-            }
+        for ([right, left], cell) in areas.iter_mut().zip(row) {
+            *right += usize::from(*cell == 1);
+            *left += usize::from(*cell == 2);
         }
     }
-    let [right, left] = [0, 1].map(|index| {
-        let count = counts.get(index).copied().unwrap_or(0);
-        sums.get(index).copied().unwrap_or(0).checked_div(count)
-    });
-    match (right, left) {
+    let mean = |pick: fn(&[usize; 2]) -> usize| {
+        let count: usize = areas.iter().map(pick).sum();
+        let sum: usize = areas
+            .iter()
+            .map(pick)
+            .zip(0..)
+            .map(|(area, x)| area * x)
+            .sum();
+        sum.checked_div(count)
+    };
+    match (mean(|[right, _]| *right), mean(|[_, left]| *left)) {
         (Some(right), Some(left)) => (right + left) / 2,
         (Some(_), None) => width,
         (None, Some(_)) | (None, None) => 0,
@@ -187,22 +191,24 @@ fn middle_x(lung: &LungMask) -> usize {
 }
 
 /// The lesions, largest first.
-fn lesions(volume: &Volume, lung: &LungMask, components: &Components) -> Vec<Lesion> {
-    let middle = middle_x(lung);
-    let mut sums = vec![(0_i64, 0_usize); components.found().len() + 1];
-    let [_, _, width] = volume.hu.shape();
-    let voxels = components.labels().values().iter().zip(volume.hu.values());
-    for (index, (label, hu)) in voxels.enumerate() {
-        let place = usize::try_from(*label).unwrap_or(0);
-        if let Some((sum, left)) = sums.get_mut(place).filter(|_| *label != 0) {
-            *sum += i64::from(*hu);
-            *left += usize::from(index % width >= middle);
+fn lesions(volume: &Volume, components: &Components, middle: usize) -> Vec<Lesion> {
+    let mut sums = vec![(0_i64, 0_usize); components.found().len()];
+    for span in components.spans() {
+        if let Some((sum, left)) = sums.get_mut(span.component) {
+            *sum += cells(&volume.hu, span)
+                .iter()
+                .map(|hu| i64::from(*hu))
+                .sum::<i64>();
+            *left += span
+                .columns
+                .end
+                .saturating_sub(span.columns.start.max(middle));
         }
     }
     let mut lesions: Vec<Lesion> = components
         .found()
         .iter()
-        .zip(sums.iter().skip(1))
+        .zip(&sums)
         .map(|(found, (sum, left))| Lesion {
             volume: Millilitre::of_voxels(found.voxels, volume.spacing),
             centre: found.bounds.map(|[first, last]| first.midpoint(last)),

@@ -68,7 +68,10 @@ pub fn segment(volume: &Volume, limits: &LungLimits) -> Result<LungMask, Refusal
             && found.voxels as f64 >= limits.share_min * largest as f64
             && least_ml(found) >= limits.component_min_ml
     };
-    let mask = close(&components.select(is_lung), limits.closing_voxels);
+    let mask = close(
+        &components.only(|_, found| is_lung(found)).mask(),
+        limits.closing_voxels,
+    );
     let voxels = mask.values().iter().filter(|value| **value != 0).count();
     let found = Millilitre::of_voxels(voxels, volume.spacing);
     let Some(bounds) = bounds(&mask).filter(|_| found.get() >= limits.volume_min_ml) else {

@@ -20,6 +20,14 @@ impl Side {
         }
     }
 
+    /// The value that stands for the side in a mask.
+    pub fn mark(self) -> u8 {
+        match self {
+            Side::Right => 1,
+            Side::Left => 2,
+        }
+    }
+
     /// The side that a mask's value stands for.
     pub fn of(value: u8) -> Option<Side> {
         match value {

@@ -20,163 +20,206 @@ pub struct Component {
     pub bounds: [[usize; 2]; 3],
 }
 
-/// The components of a mask: a label per voxel (0 none, 1.. in order of first appearance), and what each label is.
+/// The components of a mask: which runs of voxels belong together, and what each component is.
+///
+/// Numbers count from 0 in order of first appearance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Components {
-    labels: Grid3<u32>,
+    shape: [usize; 3],
+    spans: Vec<Span>,
     found: Vec<Component>,
 }
 
-#[derive(Clone, Copy)]
-struct Run {
-    start: usize,
-    end: usize,
-    label: usize,
+/// A run of voxels along x that belongs to one component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The number of its component.
+    pub component: usize,
+    /// Its plane.
+    pub z: usize,
+    /// Its row.
+    pub y: usize,
+    /// Its columns.
+    pub columns: std::ops::Range<usize>,
 }
 
 impl Components {
     /// The components of the voxels of `mask` that are not 0.
     pub fn of(mask: &Grid3<u8>, neighbours: Neighbours) -> Components {
         let [depth, height, _] = mask.shape();
+        let mut spans: Vec<Span> = Vec::new();
+        // While runs are joined, `component` of a span is its own number, and `parents` leads to its component's.
         let mut parents: Vec<usize> = Vec::new();
-        let mut rows: Vec<Vec<Run>> = Vec::with_capacity(depth * height);
+        let mut rows: Vec<std::ops::Range<usize>> = Vec::with_capacity(depth * height);
         for z in 0..depth {
             for y in 0..height {
-                let mut runs = runs_of(mask.row(z, y));
-                for run in &mut runs {
-                    run.label = parents.len();
-                    parents.push(run.label);
+                let first = spans.len();
+                runs_of(mask.row(z, y), |columns| {
+                    spans.push(Span {
+                        component: spans.len(),
+                        z,
+                        y,
+                        columns,
+                    });
+                });
+                parents.extend(first..spans.len());
+                let row = first..spans.len();
+                if !row.is_empty() {
+                    let own = spans.get(row.clone()).unwrap_or(&[]);
+                    for near in earlier_rows(z, y, height, neighbours).into_iter().flatten() {
+                        let others = rows.get(near).cloned().unwrap_or(0..0);
+                        let others = spans.get(others).unwrap_or(&[]);
+                        join(own, others, neighbours, &mut parents);
+                    }
                 }
-                for near in earlier_rows(z, y, height, neighbours) {
-                    let other = rows.get(near).map_or(&[][..], Vec::as_slice);
-                    join(&runs, other, neighbours, &mut parents);
-                }
-                rows.push(runs);
+                rows.push(row);
             }
         }
-        Components::number(mask.shape(), &rows, &mut parents)
+        Components::numbered(mask.shape(), spans, &mut parents)
     }
 
-    /// The label of each voxel: 0 none, else an index into [`Components::found`] plus one.
-    pub fn labels(&self) -> &Grid3<u32> {
-        &self.labels
-    }
-
-    /// The components in order of their labels, from label 1.
+    /// The components in order of their numbers.
     pub fn found(&self) -> &[Component] {
         &self.found
     }
 
-    /// The mask of the components that `keep` takes, 1 and 0.
-    pub fn select(&self, keep: impl Fn(&Component) -> bool) -> Grid3<u8> {
-        let kept: Vec<bool> = std::iter::once(false)
-            .chain(self.found.iter().map(keep))
-            .collect();
-        self.labels.map(|label| {
-            let index = usize::try_from(*label).unwrap_or(usize::MAX);
-            u8::from(kept.get(index).copied().unwrap_or(false))
-        })
+    /// Every run of voxels, in index order `z, y, x`.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
     }
 
-    fn number(shape: [usize; 3], rows: &[Vec<Run>], parents: &mut [usize]) -> Components {
-        let mut labels = Grid3::filled(shape, 0_u32);
-        let mut numbers: Vec<u32> = vec![0; parents.len()];
-        let mut found: Vec<Component> = Vec::new();
-        let [_, height, width] = shape;
-        let lines = labels.values_mut().chunks_exact_mut(width.max(1));
-        for (index, (line, runs)) in lines.zip(rows).enumerate() {
-            let (z, y) = (index / height.max(1), index % height.max(1));
-            for run in runs {
-                let root = root(parents, run.label);
-                let Some(number) = numbers.get_mut(root) else {
-                    continue;
-                };
-                if *number == 0 {
-                    found.push(Component {
-                        voxels: 0,
-                        bounds: [[z, z], [y, y], [run.start, run.start]],
-                    });
-                    *number = u32::try_from(found.len()).unwrap_or(u32::MAX);
-                }
-                if let Some(cells) = line.get_mut(run.start..run.end) {
-                    cells.fill(*number);
-                }
-                let place = usize::try_from(*number).unwrap_or(1) - 1;
-                if let Some(component) = found.get_mut(place) {
-                    component.grow(z, y, *run);
-                }
+    /// The components that `keep` takes, by number, numbered anew in the same order.
+    pub fn only(&self, keep: impl Fn(usize, &Component) -> bool) -> Components {
+        let mut found = Vec::new();
+        let mut numbers = Vec::with_capacity(self.found.len());
+        for (number, component) in self.found.iter().enumerate() {
+            let kept = keep(number, component);
+            numbers.push(kept.then_some(found.len()));
+            if kept {
+                found.push(*component);
             }
         }
-        Components { labels, found }
+        let spans = self.spans.iter().filter_map(|span| {
+            let component = numbers.get(span.component).copied().flatten()?;
+            Some(Span {
+                component,
+                ..span.clone()
+            })
+        });
+        Components {
+            shape: self.shape,
+            spans: spans.collect(),
+            found,
+        }
+    }
+
+    /// The mask of all components, 1 and 0.
+    pub fn mask(&self) -> Grid3<u8> {
+        let mut mask = Grid3::filled(self.shape, 0_u8);
+        let [_, height, width] = self.shape;
+        for span in &self.spans {
+            let start = (span.z * height + span.y) * width;
+            let (from, to) = (start + span.columns.start, start + span.columns.end);
+            if let Some(cells) = mask.values_mut().get_mut(from..to) {
+                cells.fill(1);
+            }
+        }
+        mask
+    }
+
+    fn numbered(shape: [usize; 3], mut spans: Vec<Span>, parents: &mut [usize]) -> Components {
+        let mut numbers: Vec<Option<usize>> = vec![None; parents.len()];
+        let mut found: Vec<Component> = Vec::new();
+        for span in &mut spans {
+            let root = root(parents, span.component);
+            let Some(number) = numbers.get_mut(root) else {
+                continue;
+            };
+            span.component = *number.get_or_insert_with(|| {
+                found.push(Component::starting(span));
+                found.len() - 1
+            });
+            if let Some(component) = found.get_mut(span.component) {
+                component.grow(span);
+            }
+        }
+        Components {
+            shape,
+            spans,
+            found,
+        }
     }
 }
 
 impl Component {
-    fn grow(&mut self, z: usize, y: usize, run: Run) {
-        self.voxels += run.end - run.start;
-        let spans = [[z, z], [y, y], [run.start, run.end - 1]];
-        for ([first, last], [low, high]) in self.bounds.iter_mut().zip(spans) {
+    fn starting(span: &Span) -> Component {
+        let (z, y, x) = (span.z, span.y, span.columns.start);
+        Component {
+            voxels: 0,
+            bounds: [[z, z], [y, y], [x, x]],
+        }
+    }
+
+    fn grow(&mut self, span: &Span) {
+        self.voxels += span.columns.len();
+        let reach = [
+            [span.z, span.z],
+            [span.y, span.y],
+            [span.columns.start, span.columns.end - 1],
+        ];
+        for ([first, last], [low, high]) in self.bounds.iter_mut().zip(reach) {
             *first = (*first).min(low);
             *last = (*last).max(high);
         }
     }
 }
 
-fn runs_of(row: &[u8]) -> Vec<Run> {
-    let mut runs = Vec::new();
-    let mut start = None;
-    for (x, value) in row.iter().chain(std::iter::once(&0)).enumerate() {
-        match (start, *value != 0) {
-            (None, true) => start = Some(x),
-            (Some(from), false) => {
-                runs.push(Run {
-                    start: from,
-                    end: x,
-                    label: 0,
-                });
-                start = None;
-            }
-            (None, false) | (Some(_), true) => {}
-        }
+/// Calls `each` with every run of cells that are not 0.
+fn runs_of(row: &[u8], mut each: impl FnMut(std::ops::Range<usize>)) {
+    let mut from = 0;
+    let find = |from: usize, wanted: bool| {
+        let rest = row.get(from..).unwrap_or(&[]);
+        rest.iter()
+            .position(|cell| (*cell != 0) == wanted)
+            .map(|at| from + at)
+    };
+    while let Some(start) = find(from, true) {
+        let end = find(start, false).unwrap_or(row.len());
+        each(start..end);
+        from = end;
     }
-    runs
 }
 
 /// Indices of the rows before `z, y` that a voxel of it can touch.
-fn earlier_rows(z: usize, y: usize, height: usize, neighbours: Neighbours) -> Vec<usize> {
-    let mut near = Vec::with_capacity(4);
-    if y > 0 {
-        near.push(z * height + y - 1);
-    }
-    if z > 0 {
-        let below = (z - 1) * height;
-        near.push(below + y);
-        if neighbours == Neighbours::TwentySix {
-            if y > 0 {
-                near.push(below + y - 1);
-            }
-            if y + 1 < height {
-                near.push(below + y + 1);
-            }
-        }
-    }
-    near
+fn earlier_rows(z: usize, y: usize, height: usize, neighbours: Neighbours) -> [Option<usize>; 4] {
+    let corners = neighbours == Neighbours::TwentySix;
+    let here = z * height + y;
+    let below = here.checked_sub(height);
+    [
+        (y > 0).then(|| here.saturating_sub(1)),
+        below,
+        below.filter(|_| corners && y > 0).map(|row| row - 1),
+        below
+            .filter(|_| corners && y + 1 < height)
+            .map(|row| row + 1),
+    ]
 }
 
 /// Joins the runs of two rows that touch; both lists ascend.
-fn join(runs: &[Run], others: &[Run], neighbours: Neighbours, parents: &mut [usize]) {
+fn join(runs: &[Span], others: &[Span], neighbours: Neighbours, parents: &mut [usize]) {
     let reach = usize::from(neighbours == Neighbours::TwentySix);
     let mut candidates = others.iter().peekable();
     for run in runs {
+        let (start, end) = (run.columns.start, run.columns.end);
         while candidates
             .peek()
-            .is_some_and(|other| other.end + reach <= run.start)
+            .is_some_and(|other| other.columns.end + reach <= start)
         {
             candidates.next();
         }
         let mut touching = candidates.clone();
-        while let Some(other) = touching.next_if(|other| other.start < run.end + reach) {
-            let (one, two) = (root(parents, run.label), root(parents, other.label));
+        while let Some(other) = touching.next_if(|other| other.columns.start < end + reach) {
+            let (one, two) = (root(parents, run.component), root(parents, other.component));
             if let Some(parent) = parents.get_mut(one.max(two)) {
                 *parent = one.min(two);
             }
@@ -236,19 +279,41 @@ mod tests {
     #[test]
     fn selecting_by_size_drops_the_rest() {
         let mask = grid(["##../..../...#", "..../..../...."]);
-        let kept = Components::of(&mask, Neighbours::Six).select(|component| component.voxels > 1);
-        assert_eq!(kept.values().iter().filter(|value| **value == 1).count(), 2);
+        let kept = Components::of(&mask, Neighbours::Six).only(|_, component| component.voxels > 1);
+        assert_eq!((kept.found().len(), kept.spans().len()), (1, 1));
+        assert_eq!(
+            kept.mask()
+                .values()
+                .iter()
+                .filter(|value| **value == 1)
+                .count(),
+            2
+        );
     }
 
     proptest::proptest! {
         #[test]
-        fn every_voxel_has_its_components_label_and_sizes_add_up(cells in proptest::collection::vec(0_u8..2, 60)) {
+        fn spans_and_sizes_make_up_the_mask_and_neighbours_share_a_component(
+            cells in proptest::collection::vec(0_u8..2, 60),
+        ) {
             let mask = Grid3::from_values([3, 4, 5], cells).unwrap();
             let components = Components::of(&mask, Neighbours::TwentySix);
             let total: usize = components.found().iter().map(|component| component.voxels).sum();
             assert_eq!(total, mask.values().iter().filter(|value| **value == 1).count());
-            for (value, label) in mask.values().iter().zip(components.labels().values()) {
-                assert_eq!(*value == 1, *label != 0);
+            assert_eq!(components.mask(), mask);
+            let number = |at: [usize; 3]| {
+                let [z, y, x] = at;
+                let spans = components.spans().iter();
+                spans.clone().find(|span| (span.z, span.y) == (z, y) && span.columns.contains(&x)).map(|span| span.component)
+            };
+            for one in components.spans() {
+                for x in one.columns.clone() {
+                    for (dz, dy, dx) in [(0, 0, 1), (0, 1, 0), (1, 0, 0), (1, 1, 1), (0, 1, 1), (1, 0, 1)] {
+                        if let Some(other) = number([one.z + dz, one.y + dy, x + dx]) {
+                            assert_eq!(one.component, other);
+                        }
+                    }
+                }
             }
         }
     }

@@ -9,7 +9,7 @@ mod plausible;
 mod reduce;
 mod stack;
 
-pub use components::{Component, Components, Neighbours};
+pub use components::{Component, Components, Neighbours, Span};
 pub use grid::{Grid3, GridError, Region};
 pub use morphology::{close, dilate};
 pub use plausible::plausible;
