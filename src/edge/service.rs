@@ -24,6 +24,7 @@ use crate::units::Moment;
 use crate::wire::{MessageId, Parcel};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
@@ -444,22 +445,30 @@ pub(super) fn start_scanner(
     })
 }
 
-/// Starts the thread that reads files.
-pub(super) fn start_reader(
-    mut reader: Reader,
+/// Starts a thread for each of `readers`; they take the files to read by turns.
+pub(super) fn start_readers(
+    readers: Vec<Reader>,
     clock: Clock,
-    sender: SyncSender<Message>,
+    sender: &SyncSender<Message>,
 ) -> Result<SyncSender<PathBuf>, Failure> {
     let (reads, paths) = sync_channel::<PathBuf>(64);
-    spawn("read", move || {
-        for path in paths {
-            let result = reader.read(&path, clock.wall());
-            let event = Event::Intake(intake::Event::Read { path, result });
-            if sender.send(Message::Core(Box::new(event))).is_err() {
-                return;
+    let paths = Arc::new(Mutex::new(paths));
+    for mut reader in readers {
+        let (paths, sender) = (Arc::clone(&paths), sender.clone());
+        let next = move || {
+            let paths = paths.lock().unwrap_or_else(PoisonError::into_inner);
+            paths.recv().ok()
+        };
+        spawn("read", move || {
+            while let Some(path) = next() {
+                let result = reader.read(&path, clock.wall());
+                let event = Event::Intake(intake::Event::Read { path, result });
+                if sender.send(Message::Core(Box::new(event))).is_err() {
+                    return;
+                }
             }
-        }
-    })?;
+        })?;
+    }
     Ok(reads)
 }
 

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::judge::Judge;
 use super::mqtt::Link;
 use super::reader::Reader;
-use super::service::{INBOX_MAX, Message, Service, start_judge, start_reader, start_scanner};
+use super::service::{INBOX_MAX, Message, Service, start_judge, start_readers, start_scanner};
 use super::{model_folder, settings, state};
 use crate::config::Config;
 use crate::daemon::{Daemon, Event, Settings};
@@ -58,8 +58,9 @@ impl Service {
 
         let (sender, inbox) = sync_channel(INBOX_MAX);
         let limits = read_limits(&config);
-        let reader = Reader::new(limits, judge.spacing_mm(), Redacted::new(secret));
-        let reads = start_reader(reader, clock, sender.clone())?;
+        let reader = || Reader::new(limits, judge.spacing_mm(), Redacted::new(secret));
+        let readers = (0..readers()).map(|_| reader()).collect();
+        let reads = start_readers(readers, clock, &sender)?;
         let judging = start_judge(judge, clock, sender.clone())?;
         let link = start_link(&config, &daemon, sender.clone())?;
         start_scanner(&config, clock, sender.clone())?;
@@ -76,6 +77,12 @@ impl Service {
             judging,
         })
     }
+}
+
+/// Threads that read files: as many as the machine has cores, but a few; each keeps a slice's buffers.
+fn readers() -> usize {
+    const READERS_MAX: usize = 4;
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(READERS_MAX))
 }
 
 /// What a file may ask of us, under the settings.
