@@ -61,9 +61,10 @@ impl Wide {
             let middle = from(plane).iter().zip(from(plane - 1)).zip(from(plane + 1));
             let beside = from(plane - row).iter().zip(from(plane + row));
             let planes = from(0).iter().zip(from(2 * plane));
-            let to = self.spare.iter_mut().skip(plane);
+            // Slices of one length throughout: only those are taken many cells at a time.
+            let to = self.spare.get_mut(plane..plane + count).unwrap_or(&mut []);
             for (((to, ((here, left), right)), (front, back)), (below, above)) in
-                to.zip(middle).zip(beside).zip(planes)
+                to.iter_mut().zip(middle).zip(beside).zip(planes)
             {
                 let along = combine(*here, combine(*left, *right));
                 *to = combine(
