@@ -7,8 +7,8 @@ use crate::fault::Fault;
 use crate::infer::halo::Halo;
 use crate::infer::kernel::{Isa, OutOfBounds};
 use crate::infer::lower::{Kind, Layer, NotLowered, lowered};
-use crate::infer::network::{Backend, VOXELS_MAX};
-use crate::infer::packing::{PLACES, Steps, packed_shape};
+use crate::infer::network::{Backend, fitting};
+use crate::infer::packing::{PLACES, Steps};
 use crate::infer::plan::{Buffers, How, run_layers};
 use crate::model::{ModelManifest, ModelPackage};
 use crate::volume::Grid3;
@@ -96,18 +96,7 @@ impl Int8Network {
     }
 
     fn input(&mut self, hu: &Grid3<i16>) -> Result<Halo, Fault> {
-        let fits = hu
-            .shape()
-            .iter()
-            .all(|edge| edge % self.manifest.input.multiple == 0);
-        let Some(blocks) = packed_shape(hu.shape()).filter(|_| fits && hu.len() <= VOXELS_MAX)
-        else {
-            let multiple = self.manifest.input.multiple;
-            return Err(self.fault(format!(
-                "a volume of {:?} voxels does not fit: edges are multiples of {multiple}, {VOXELS_MAX} voxels at most",
-                hu.shape()
-            )));
-        };
+        let blocks = fitting(hu, &self.manifest)?;
         let mut tensor = self.buffers.tensor(blocks, PLACES.len());
         self.steps.pack(hu, &mut tensor);
         Ok(tensor)
@@ -127,10 +116,8 @@ impl Int8Network {
     fn run(&mut self, hu: &Grid3<i16>, with_head: bool) -> Result<Halo, Fault> {
         let input = self.input(hu)?;
         let body = self.layers.len().saturating_sub(1);
-        let mut layers = self.layers.get(..body).unwrap_or(&[]).to_vec();
-        if with_head {
-            layers.push(self.head.clone());
-        }
+        let head = with_head.then_some(&self.head);
+        let layers: Vec<&Layer> = self.layers.iter().take(body).chain(head).collect();
         run_layers(&layers, input, &mut self.buffers, self.how)
             .map_err(|OutOfBounds| self.out_of_bounds())
     }

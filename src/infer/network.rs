@@ -33,7 +33,7 @@ pub trait Backend {
 /// Plans kept for shapes seen last: a current and a prior volume, so a comparison does not plan twice.
 const PLANS_MAX: usize = 2;
 /// The largest volume taken, voxels: four times the largest lungs at 2.8 mm.
-pub(super) const VOXELS_MAX: usize = 8_000_000;
+const VOXELS_MAX: usize = 8_000_000;
 
 /// A network ready to run on any shape.
 pub struct Network {
@@ -119,17 +119,7 @@ impl Network {
     }
 
     fn run(&mut self, hu: &Grid3<i16>) -> Result<Arc<Tensor>, Fault> {
-        let shape = hu.shape();
-        let fits = shape
-            .iter()
-            .all(|edge| edge % self.manifest.input.multiple == 0);
-        let blocks = packed_shape(shape).filter(|_| fits && hu.len() <= VOXELS_MAX);
-        let Some([depth, height, width]) = blocks else {
-            return Err(self.fault(format!(
-                "a volume of {shape:?} voxels does not fit: edges are multiples of {}, {VOXELS_MAX} voxels at most",
-                self.manifest.input.multiple
-            )));
-        };
+        let [depth, height, width] = fitting(hu, &self.manifest)?;
         let plan = self.plan([depth, height, width])?;
         let values = packed(hu, &self.manifest.input);
         let input = Tensor::from_shape(&[1, 8, depth, height, width], &values);
@@ -192,6 +182,19 @@ impl Backend for Network {
     fn rest(&mut self) {
         self.plans.clear();
     }
+}
+
+/// The blocks of a volume that an engine may run. Errors: edges that do not fit the manifest, too many voxels.
+pub(super) fn fitting(hu: &Grid3<i16>, manifest: &ModelManifest) -> Result<[usize; 3], Fault> {
+    let (shape, multiple) = (hu.shape(), manifest.input.multiple);
+    let fits = shape.iter().all(|edge| edge.is_multiple_of(multiple));
+    let blocks = packed_shape(shape).filter(|_| fits && hu.len() <= VOXELS_MAX);
+    blocks.ok_or_else(|| Fault::Inference {
+        model: manifest.title(),
+        what: format!(
+            "a volume of {shape:?} voxels does not fit: edges are multiples of {multiple}, {VOXELS_MAX} voxels at most"
+        ),
+    })
 }
 
 fn failed(manifest: &ModelManifest, error: &TractError) -> Fault {

@@ -63,7 +63,7 @@ impl Buffers {
 ///
 /// Errors: shapes that do not fit together; never for shapes whose edges are multiples of the network's own.
 pub(super) fn run_layers(
-    layers: &[Layer],
+    layers: &[&Layer],
     input: Halo,
     buffers: &mut Buffers,
     how: How,
