@@ -9,10 +9,11 @@ use crate::edge::bench::{
 };
 use crate::edge::{
     Failure, Judge, PhantomScan, ScanOrder, Scratch, Service, Told, default_model_folder,
-    files_below, load_model, read_settings, watch_signals, write_file,
+    files_below, load_model, read_settings, save, watch_signals,
 };
 use crate::wire::IntendedUse;
 use serde_json::{Value, json};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,7 +74,7 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Stopped> {
     if let Some(file) = &arguments.json {
         let all: Vec<Value> = measured.iter().map(figures).collect();
         let text = json!({"machine": machine_json(&machine), "engine": judge.model().backend, "series": all});
-        write_file(file, format!("{text:#}\n").as_bytes())?;
+        save(file, |to| writeln!(to, "{text:#}"))?;
     }
     Ok(Ending::Done)
 }

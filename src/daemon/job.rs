@@ -82,12 +82,7 @@ impl Saving {
             finding: finding_record(judgement, &finding_id),
             rows: rows?,
             tickets: parcels.iter().map(Ticket::from).collect(),
-            closed: ClosedSeries {
-                key: ready.key.clone(),
-                content: ready.content,
-                finding: finding_id,
-                files: ready.files.clone(),
-            },
+            closed: ready.closed(finding_id),
             generation: ready.generation,
             code: judgement.outcome.code(),
             pseudonym: ready.facts.study.clone(),

@@ -13,9 +13,7 @@ use crate::daemon::identity;
 use crate::dicom::ReadLimits;
 use crate::fault::Fault;
 use crate::ids::{FindingId, Redacted, SeriesKey};
-use crate::intake::{
-    Action, ClosedSeries, Event, Intake, IntakeLimits, ReadResult, Ready, is_skipped,
-};
+use crate::intake::{Action, Event, Intake, IntakeLimits, ReadResult, Ready, is_skipped};
 use crate::nifti::{NativeMask, Packing};
 use crate::outcome::{Outcome, Why};
 use crate::pipeline::Triage;
@@ -190,12 +188,7 @@ impl Course<'_> {
         let ready = &judged.judgement.ready;
         let model = self.analysis.judge.model().digest.as_str();
         let finding = FindingId::derive(&ready.key, model, &ready.content);
-        let closed = ClosedSeries {
-            key: ready.key.clone(),
-            content: ready.content,
-            finding: finding.clone(),
-            files: ready.files.clone(),
-        };
+        let closed = ready.closed(finding.clone());
         let as_prior = Prior::of(&judged.judgement, finding);
         let mut notes = Vec::new();
         if let (Some(prior), Some(current)) = (self.prior, &as_prior) {

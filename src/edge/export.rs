@@ -238,7 +238,7 @@ fn acquired(weeks_before: u32) -> WallTime {
 }
 
 /// Puts `bytes` at `path` so that nobody sees half of them: written under a hidden name beside it, then renamed.
-pub fn appear(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn appear(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let fresh = hidden(path);
     fs::write(&fresh, bytes)
         .and_then(|()| fs::rename(&fresh, path))

@@ -41,7 +41,7 @@ pub use analyze::{Analysis, Found, LeftOut, Tell, write_mask};
 pub use clock::Clock;
 #[cfg(feature = "demo")]
 pub use demo::{Demo, DemoResult, DemoSource, DemoStep, QUIET as DEMO_QUIET};
-pub use export::{PhantomScan, ScanOrder, appear as write_file};
+pub use export::{PhantomScan, ScanOrder};
 pub use failure::Failure;
 pub use folder::files_below;
 pub use gather::Gathered;

@@ -75,6 +75,18 @@ pub struct Ready {
     pub siblings: Vec<SeriesFacts>,
 }
 
+impl Ready {
+    /// The series as it ends in `finding`.
+    pub fn closed(&self, finding: FindingId) -> ClosedSeries {
+        ClosedSeries {
+            key: self.key.clone(),
+            content: self.content,
+            finding,
+            files: self.files.clone(),
+        }
+    }
+}
+
 /// A series that ended, as the ledger keeps it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClosedSeries {

@@ -7,6 +7,7 @@ mod grid;
 mod morphology;
 mod plausible;
 mod reduce;
+mod rounding;
 mod stack;
 
 pub use components::{Component, Components, Neighbours, Span};

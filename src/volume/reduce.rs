@@ -1,5 +1,6 @@
 //! One native slice to the network's in-plane spacing, when it arrives.
 
+use super::rounding::{rounded, single, whole};
 use crate::refusal::Refusal;
 
 /// Bins of the coarse histogram, 64 HU each from -1024 up.
@@ -162,31 +163,6 @@ impl Span {
             weights,
         }
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "callers pass 0 to 4096, already whole"
-)]
-fn whole(value: f64) -> usize {
-    value as usize
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a weight: the nearest f32 is meant"
-)]
-fn single(value: f64) -> f32 {
-    value as f32
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a mean of i16 values lies in their range; `as` saturates"
-)]
-fn rounded(value: f32) -> i16 {
-    value.round() as i16
 }
 
 fn histogram(hu: &[i16]) -> [u32; HISTOGRAM_BINS] {

@@ -2,6 +2,7 @@
 
 use super::grid::Grid3;
 use super::reduce::{HISTOGRAM_BINS, ReducedSlice};
+use super::rounding::{rounded, single, whole};
 use crate::refusal::Refusal;
 use crate::series::Geometry;
 use crate::units::Spacing;
@@ -231,29 +232,4 @@ fn histogram(slices: &[&ReducedSlice]) -> [u64; HISTOGRAM_BINS] {
         }
     }
     sums
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "callers pass whole numbers from 0 up"
-)]
-fn whole(value: f64) -> usize {
-    value as usize
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a weight: the nearest f32 is meant"
-)]
-fn single(value: f64) -> f32 {
-    value as f32
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a mean of i16 values lies in their range; `as` saturates"
-)]
-fn rounded(value: f32) -> i16 {
-    value.round() as i16
 }
