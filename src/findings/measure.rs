@@ -3,7 +3,7 @@
 use super::report::{FindingRules, Lesion, Report, Zone, ZoneBurden};
 use crate::lung::{LungMask, Side};
 use crate::units::{Millilitre, Percent};
-use crate::volume::{Component, Components, Grid3, Neighbours, Span, Volume, dilate};
+use crate::volume::{BitMask, Component, Components, Grid3, Neighbours, Span, Volume, dilate};
 
 /// A lesion lies in a lung or at most this many voxels beside the aerated part of one.
 const REACH_VOXELS: usize = 3;
@@ -18,9 +18,10 @@ pub fn measure(
     lesion: &Grid3<u8>,
     rules: &FindingRules,
 ) -> (Report, Grid3<u8>) {
-    let components = clean(volume, lung, lesion, rules);
-    let middle = middle_x(lung);
-    let counts = count(lung, &components, middle);
+    let lungs = Lungs::of(lung);
+    let components = clean(volume, &lungs, lesion, rules);
+    let middle = lungs.middle_x();
+    let counts = count(lung, &lungs, &components, middle);
     let burden = counts.all().burden();
     let half = rules
         .interval_points
@@ -46,16 +47,58 @@ pub fn measure(
             .collect(),
         score: 1.0 / (1.0 + (-logit).exp()),
     };
-    (report, components.mask())
+    (report, components.mask().grid())
+}
+
+/// Each lung's mask.
+struct Lungs {
+    right: BitMask,
+    left: BitMask,
+}
+
+impl Lungs {
+    fn of(lung: &LungMask) -> Lungs {
+        let side = |side: Side| BitMask::of(&lung.sides, |cell| cell == side.mark());
+        Lungs {
+            right: side(Side::Right),
+            left: side(Side::Left),
+        }
+    }
+
+    /// Both lungs and what lies within `steps` of them.
+    fn near(&self, steps: usize) -> BitMask {
+        dilate(&self.right.clone().or(&self.left), steps)
+    }
+
+    /// The column between the lungs: half-way between the mean columns of the two.
+    fn middle_x(&self) -> usize {
+        let [_, _, width] = self.right.shape();
+        match (mean_column(&self.right), mean_column(&self.left)) {
+            (Some(right), Some(left)) => (right + left) / 2,
+            (Some(_), None) => width,
+            (None, Some(_)) | (None, None) => 0,
+        }
+    }
+}
+
+fn mean_column(mask: &BitMask) -> Option<usize> {
+    let (mut count, mut sum) = (0_usize, 0_usize);
+    mask.runs(|_, _, columns| {
+        count += columns.len();
+        // Twice the sum of the run's columns.
+        sum += columns.len() * (columns.start + columns.end - 1);
+    });
+    sum.checked_div(2 * count)
 }
 
 /// The lesions less what is too small to be trusted, and what lies outside the lungs.
-fn clean(volume: &Volume, lung: &LungMask, lesion: &Grid3<u8>, rules: &FindingRules) -> Components {
-    let components = Components::of(lesion, Neighbours::TwentySix);
-    let near = dilate(&lung.sides.map(|side| u8::from(*side != 0)), REACH_VOXELS);
+fn clean(volume: &Volume, lungs: &Lungs, lesion: &Grid3<u8>, rules: &FindingRules) -> Components {
+    let lesion = BitMask::of(lesion, |cell| cell != 0);
+    let components = Components::of(&lesion, Neighbours::TwentySix);
+    let near = lungs.near(REACH_VOXELS);
     let mut touches = vec![false; components.found().len()];
     for span in components.spans() {
-        let beside = cells(&near, span).iter().any(|near| *near != 0);
+        let beside = near.any(span.z, span.y, span.columns.clone());
         if let Some(touch) = touches.get_mut(span.component).filter(|_| beside) {
             *touch = true;
         }
@@ -138,15 +181,14 @@ impl Counts {
     }
 }
 
-/// Lung voxels row by row, lesion voxels span by span.
-fn count(lung: &LungMask, lesions: &Components, middle: usize) -> Counts {
+/// Lung voxels plane by plane, lesion voxels span by span.
+fn count(lung: &LungMask, lungs: &Lungs, lesions: &Components, middle: usize) -> Counts {
     let mut counts = Counts::default();
     let [bottom, _, _] = lung.bounds.start;
     let [size_z, _, _] = lung.bounds.size;
     let third = |z: usize| (z.saturating_sub(bottom) * 3 / size_z.max(1)).min(2);
-    for (z, plane) in lung.sides.planes().enumerate() {
-        for side in [Side::Right, Side::Left] {
-            let count = plane.iter().filter(|cell| **cell == side.mark()).count();
+    for (side, mask) in [(Side::Right, &lungs.right), (Side::Left, &lungs.left)] {
+        for (z, count) in mask.count_of_planes().enumerate() {
             counts.part(side, third(z)).whole += count;
         }
     }
@@ -161,33 +203,6 @@ fn count(lung: &LungMask, lesions: &Components, middle: usize) -> Counts {
         }
     }
     counts
-}
-
-/// The column between the lungs: half-way between the mean columns of the two.
-fn middle_x(lung: &LungMask) -> usize {
-    let [_, _, width] = lung.sides.shape();
-    let mut areas = vec![[0_usize; 2]; width];
-    for row in lung.sides.values().chunks_exact(width.max(1)) {
-        for ([right, left], cell) in areas.iter_mut().zip(row) {
-            *right += usize::from(*cell == 1);
-            *left += usize::from(*cell == 2);
-        }
-    }
-    let mean = |pick: fn(&[usize; 2]) -> usize| {
-        let count: usize = areas.iter().map(pick).sum();
-        let sum: usize = areas
-            .iter()
-            .map(pick)
-            .zip(0..)
-            .map(|(area, x)| area * x)
-            .sum();
-        sum.checked_div(count)
-    };
-    match (mean(|[right, _]| *right), mean(|[_, left]| *left)) {
-        (Some(right), Some(left)) => (right + left) / 2,
-        (Some(_), None) => width,
-        (None, Some(_)) | (None, None) => 0,
-    }
 }
 
 /// The lesions, largest first.

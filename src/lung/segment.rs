@@ -3,7 +3,9 @@
 use super::side::{Side, split};
 use crate::refusal::Refusal;
 use crate::units::Millilitre;
-use crate::volume::{Component, Components, Grid3, Neighbours, Region, Volume, close};
+use crate::volume::{
+    BitMask, Component, Components, Grid3, Neighbours, Region, Volume, close,
+};
 
 /// What counts as lung.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,7 +51,7 @@ pub struct LungMask {
 /// Errors: [`Refusal::NoLungs`].
 pub fn segment(volume: &Volume, limits: &LungLimits) -> Result<LungMask, Refusal> {
     let [_, height, width] = volume.hu.shape();
-    let air = volume.hu.map(|hu| u8::from(*hu < limits.threshold_hu));
+    let air = BitMask::of(&volume.hu, |hu| hu < limits.threshold_hu);
     let components = Components::of(&air, Neighbours::Six);
     let inside = |component: &Component| {
         let [_, [top, bottom], [first, last]] = component.bounds;
@@ -72,8 +74,7 @@ pub fn segment(volume: &Volume, limits: &LungLimits) -> Result<LungMask, Refusal
         &components.only(|_, found| is_lung(found)).mask(),
         limits.closing_voxels,
     );
-    let voxels = mask.values().iter().filter(|value| **value != 0).count();
-    let found = Millilitre::of_voxels(voxels, volume.spacing);
+    let found = Millilitre::of_voxels(mask.count(), volume.spacing);
     let Some(bounds) = bounds(&mask).filter(|_| found.get() >= limits.volume_min_ml) else {
         return Err(Refusal::NoLungs {
             found_ml: found.get(),
@@ -126,25 +127,16 @@ impl LungMask {
 const CUT_VOXELS_MIN: usize = 120;
 
 /// The smallest box that holds the mask; `None` when it is empty.
-fn bounds(mask: &Grid3<u8>) -> Option<Region> {
+fn bounds(mask: &BitMask) -> Option<Region> {
     let mut low = [usize::MAX; 3];
     let mut high = [0; 3];
-    let [_, height, width] = mask.shape();
-    for (index, row) in mask.values().chunks_exact(width.max(1)).enumerate() {
-        let Some(first) = row.iter().position(|value| *value != 0) else {
-            continue;
-        };
-        let last = row.iter().rposition(|value| *value != 0).unwrap_or(first);
-        let place = [index / height, index % height];
-        for ((low, high), (from, to)) in low
-            .iter_mut()
-            .zip(&mut high)
-            .zip(place.map(|at| (at, at)).into_iter().chain([(first, last)]))
-        {
-            *low = (*low).min(from);
-            *high = (*high).max(to + 1);
+    mask.runs(|z, y, columns| {
+        let ends = [(z, z + 1), (y, y + 1), (columns.start, columns.end)];
+        for ((low, high), (first, end)) in low.iter_mut().zip(&mut high).zip(ends) {
+            *low = (*low).min(first);
+            *high = (*high).max(end);
         }
-    }
+    });
     let [start_z, start_y, start_x] = low;
     let [end_z, end_y, end_x] = high;
     (start_z < end_z).then(|| Region {

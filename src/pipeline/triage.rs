@@ -159,20 +159,18 @@ fn find_lesions(
     }
     let mut lesion = Grid3::filled(volume.hu.shape(), 0_u8);
     let [start_z, start_y, start_x] = region.start;
-    let [_, height, _] = found.shape();
-    let [_, _, width] = lesion.shape();
-    for (z, plane) in lesion.planes_mut().enumerate().skip(start_z) {
-        for (y, row) in plane
-            .chunks_exact_mut(width.max(1))
-            .enumerate()
-            .skip(start_y)
-            .take(height)
-        {
-            let source = found.row(z - start_z, y - start_y);
-            row.iter_mut()
-                .skip(start_x)
-                .zip(source)
-                .for_each(|(to, from)| *to = *from);
+    let [depth, height, width] = found.shape();
+    for z in 0..depth {
+        for y in 0..height {
+            // The box may reach past the volume: what lies there is air.
+            let to = lesion.row_mut(start_z + z, start_y + y);
+            let to = to.get_mut(start_x..).unwrap_or(&mut []);
+            let inside = width.min(to.len());
+            if let (Some(to), Some(from)) =
+                (to.get_mut(..inside), found.row(z, y).get(..inside))
+            {
+                to.copy_from_slice(from);
+            }
         }
     }
     Ok(lesion)

@@ -1,6 +1,6 @@
 //! Connected components by runs and union-find: one pass, no recursion, memory bounded by the number of runs.
 
-use super::grid::Grid3;
+use super::bits::{BitMask, runs_of};
 
 /// Which voxels touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +44,9 @@ pub struct Span {
 }
 
 impl Components {
-    /// The components of the voxels of `mask` that are not 0.
-    pub fn of(mask: &Grid3<u8>, neighbours: Neighbours) -> Components {
-        let [depth, height, _] = mask.shape();
+    /// The components of `mask`.
+    pub fn of(mask: &BitMask, neighbours: Neighbours) -> Components {
+        let [depth, height, width] = mask.shape();
         let mut spans: Vec<Span> = Vec::new();
         // While runs are joined, `component` of a span is its own number, and `parents` leads to its component's.
         let mut parents: Vec<usize> = Vec::new();
@@ -54,7 +54,7 @@ impl Components {
         for z in 0..depth {
             for y in 0..height {
                 let first = spans.len();
-                runs_of(mask.row(z, y), |columns| {
+                runs_of(mask.row(z, y), width, |columns| {
                     spans.push(Span {
                         component: spans.len(),
                         z,
@@ -113,16 +113,11 @@ impl Components {
         }
     }
 
-    /// The mask of all components, 1 and 0.
-    pub fn mask(&self) -> Grid3<u8> {
-        let mut mask = Grid3::filled(self.shape, 0_u8);
-        let [_, height, width] = self.shape;
+    /// The mask of all components.
+    pub fn mask(&self) -> BitMask {
+        let mut mask = BitMask::empty(self.shape);
         for span in &self.spans {
-            let start = (span.z * height + span.y) * width;
-            let (from, to) = (start + span.columns.start, start + span.columns.end);
-            if let Some(cells) = mask.values_mut().get_mut(from..to) {
-                cells.fill(1);
-            }
+            mask.fill(span.z, span.y, span.columns.clone());
         }
         mask
     }
@@ -171,22 +166,6 @@ impl Component {
             *first = (*first).min(low);
             *last = (*last).max(high);
         }
-    }
-}
-
-/// Calls `each` with every run of cells that are not 0.
-fn runs_of(row: &[u8], mut each: impl FnMut(std::ops::Range<usize>)) {
-    let mut from = 0;
-    let find = |from: usize, wanted: bool| {
-        let rest = row.get(from..).unwrap_or(&[]);
-        rest.iter()
-            .position(|cell| (*cell != 0) == wanted)
-            .map(|at| from + at)
-    };
-    while let Some(start) = find(from, true) {
-        let end = find(start, false).unwrap_or(row.len());
-        each(start..end);
-        from = end;
     }
 }
 
@@ -246,20 +225,22 @@ fn root(parents: &mut [usize], label: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::Grid3;
 
-    fn grid(planes: [&str; 2]) -> Grid3<u8> {
+    fn mask(planes: [&str; 2]) -> BitMask {
         let cells = planes
             .concat()
             .bytes()
             .filter(|byte| *byte != b'/')
             .map(|byte| u8::from(byte == b'#'))
             .collect();
-        Grid3::from_values([2, 3, 4], cells).unwrap()
+        let grid = Grid3::from_values([2, 3, 4], cells).unwrap();
+        BitMask::of(&grid, |cell: u8| cell != 0)
     }
 
     #[test]
     fn corners_join_only_where_they_count() {
-        let mask = grid(["#.../.#../....", "..../..#./...#"]);
+        let mask = mask(["#.../.#../....", "..../..#./...#"]);
         assert_eq!(Components::of(&mask, Neighbours::Six).found().len(), 4);
         assert_eq!(
             Components::of(&mask, Neighbours::TwentySix).found().len(),
@@ -269,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_ring_that_closes_late_is_one_component() {
-        let mask = grid(["####/#..#/#..#", "..../..../####"]);
+        let mask = mask(["####/#..#/#..#", "..../..../####"]);
         let components = Components::of(&mask, Neighbours::Six);
         assert_eq!(components.found().len(), 1);
         assert_eq!(components.found()[0].voxels, 12);
@@ -278,15 +259,11 @@ mod tests {
 
     #[test]
     fn selecting_by_size_drops_the_rest() {
-        let mask = grid(["##../..../...#", "..../..../...."]);
+        let mask = mask(["##../..../...#", "..../..../...."]);
         let kept = Components::of(&mask, Neighbours::Six).only(|_, component| component.voxels > 1);
         assert_eq!((kept.found().len(), kept.spans().len()), (1, 1));
         assert_eq!(
-            kept.mask()
-                .values()
-                .iter()
-                .filter(|value| **value == 1)
-                .count(),
+            kept.mask().count(),
             2
         );
     }
@@ -296,10 +273,10 @@ mod tests {
         fn spans_and_sizes_make_up_the_mask_and_neighbours_share_a_component(
             cells in proptest::collection::vec(0_u8..2, 60),
         ) {
-            let mask = Grid3::from_values([3, 4, 5], cells).unwrap();
+            let mask = BitMask::of(&Grid3::from_values([3, 4, 5], cells).unwrap(), |cell| cell != 0);
             let components = Components::of(&mask, Neighbours::TwentySix);
             let total: usize = components.found().iter().map(|component| component.voxels).sum();
-            assert_eq!(total, mask.values().iter().filter(|value| **value == 1).count());
+            assert_eq!(total, mask.count());
             assert_eq!(components.mask(), mask);
             let number = |at: [usize; 3]| {
                 let [z, y, x] = at;

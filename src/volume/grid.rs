@@ -148,6 +148,17 @@ impl<T> Grid3<T> {
         self.values.get(start..start + self.width).unwrap_or(&[])
     }
 
+    /// The row `z, y`; empty outside.
+    pub fn row_mut(&mut self, z: usize, y: usize) -> &mut [T] {
+        if y >= self.height {
+            return &mut [];
+        }
+        let start = (z * self.height + y) * self.width;
+        self.values
+            .get_mut(start..start + self.width)
+            .unwrap_or(&mut [])
+    }
+
     /// The planes from z = 0 up.
     pub fn planes(&self) -> impl Iterator<Item = &[T]> {
         self.values.chunks_exact((self.height * self.width).max(1))

@@ -2,6 +2,7 @@
 //!
 //! Canonical orientation: z feet → head, y front → back, x patient right → left (the axes of LPS, all ascending).
 
+mod bits;
 mod components;
 mod grid;
 mod morphology;
@@ -10,6 +11,7 @@ mod reduce;
 mod rounding;
 mod stack;
 
+pub use bits::BitMask;
 pub use components::{Component, Components, Neighbours, Span};
 pub use grid::{Grid3, GridError, Region};
 pub use morphology::{close, dilate};

@@ -1,107 +1,145 @@
 //! Dilation and closing with an octahedron: so many steps to a neighbour that shares a face.
 
-use super::grid::{Grid3, Region};
+use super::bits::BitMask;
 
-/// `mask` (0 and 1) grown by `steps` voxels along the axes; does not grow past the grid.
-pub fn dilate(mask: &Grid3<u8>, steps: usize) -> Grid3<u8> {
+/// Steps at most: the rim of a row lies in one word.
+const STEPS_MAX: usize = 62;
+
+/// `mask` grown by `steps` voxels along the axes, at most 62; does not grow past the grid.
+pub fn dilate(mask: &BitMask, steps: usize) -> BitMask {
     let mut wide = Wide::around(mask, steps);
-    wide.step(steps, u8::max);
+    wide.step(|one, other| one | other);
     wide.inside()
 }
 
-/// `mask` (0 and 1) closed: grown by `steps`, then shrunk by as much. Gaps narrower than twice the steps are filled.
-pub fn close(mask: &Grid3<u8>, steps: usize) -> Grid3<u8> {
+/// `mask` closed: grown by `steps`, at most 62, then shrunk by as much. Gaps narrower than twice the steps are filled.
+pub fn close(mask: &BitMask, steps: usize) -> BitMask {
     let mut wide = Wide::around(mask, steps);
-    wide.step(steps, u8::max);
-    wide.step(steps, u8::min);
+    wide.step(|one, other| one | other);
+    wide.step(|one, other| one & other);
     wide.inside()
 }
 
 /// A mask with so wide a rim that neighbours can be taken at fixed distances in one flat run, without a case for the
 /// edge: what wraps around from one row to the next is wrong in the rim only, one voxel further in with each step.
 struct Wide {
-    cells: Vec<u8>,
-    spare: Vec<u8>,
+    words: Vec<u64>,
+    spare: Vec<u64>,
+    steps: usize,
     rim: usize,
-    /// With the rim.
+    /// Words a row, words a plane.
+    row: usize,
+    plane: usize,
+    /// Without the rim.
     shape: [usize; 3],
 }
 
 impl Wide {
-    fn around(mask: &Grid3<u8>, steps: usize) -> Wide {
+    fn around(mask: &BitMask, steps: usize) -> Wide {
+        let steps = steps.min(STEPS_MAX);
         let rim = steps + 1;
-        let shape = mask.shape().map(|edge| edge + 2 * rim);
-        let mut wide = Grid3::filled(shape, 0_u8);
-        let [depth, height, width] = mask.shape();
-        let [_, _, row] = shape;
-        for (z, plane) in wide.planes_mut().enumerate().skip(rim).take(depth) {
-            let rows = plane.chunks_exact_mut(row).skip(rim).take(height);
-            for (y, row) in rows.enumerate() {
-                if let Some(inside) = row.get_mut(rim..rim + width) {
-                    inside.copy_from_slice(mask.row(z - rim, y));
+        let wide = BitMask::empty(mask.shape().map(|edge| edge + 2 * rim));
+        let (row, words) = wide.words();
+        let [_, height, _] = wide.shape();
+        let mut wide = Wide {
+            spare: words.to_vec(),
+            words: words.to_vec(),
+            steps,
+            rim,
+            row,
+            plane: height * row,
+            shape: mask.shape(),
+        };
+        wide.lay(mask);
+        wide
+    }
+
+    /// Where row `z, y` of the mask lies.
+    fn start(&self, z: usize, y: usize) -> usize {
+        (z + self.rim) * self.plane + (y + self.rim) * self.row
+    }
+
+    fn lay(&mut self, mask: &BitMask) {
+        let [depth, height, _] = self.shape;
+        for z in 0..depth {
+            for y in 0..height {
+                let start = self.start(z, y);
+                let own = self.words.get_mut(start..start + self.row).unwrap_or(&mut []);
+                let mut carried = 0;
+                let words = mask.row(z, y).iter().copied().chain([0]);
+                for (to, word) in own.iter_mut().zip(words) {
+                    *to = word << self.rim | carried;
+                    carried = word >> (64 - self.rim);
                 }
             }
-        }
-        let cells = wide.values().to_vec();
-        Wide {
-            spare: cells.clone(),
-            cells,
-            rim,
-            shape,
         }
     }
 
     /// Each voxel combined with its six neighbours, `steps` times over.
-    fn step(&mut self, steps: usize, combine: impl Fn(u8, u8) -> u8 + Copy) {
-        let [_, height, row] = self.shape;
-        let plane = height * row;
-        let count = self.cells.len().saturating_sub(2 * plane);
-        for _ in 0..steps {
-            let from = |start: usize| self.cells.get(start..start + count).unwrap_or(&[]);
+    fn step(&mut self, combine: impl Fn(u64, u64) -> u64 + Copy) {
+        let (row, plane) = (self.row, self.plane);
+        let count = self.words.len().saturating_sub(2 * plane);
+        for _ in 0..self.steps {
+            let from = |start: usize| self.words.get(start..start + count).unwrap_or(&[]);
             let middle = from(plane).iter().zip(from(plane - 1)).zip(from(plane + 1));
             let beside = from(plane - row).iter().zip(from(plane + row));
             let planes = from(0).iter().zip(from(2 * plane));
-            // Slices of one length throughout: only those are taken many cells at a time.
+            // Slices of one length throughout: only those are taken many words at a time.
             let to = self.spare.get_mut(plane..plane + count).unwrap_or(&mut []);
-            for (((to, ((here, left), right)), (front, back)), (below, above)) in
+            for (((to, ((here, before), after)), (front, back)), (below, above)) in
                 to.iter_mut().zip(middle).zip(beside).zip(planes)
             {
-                let along = combine(*here, combine(*left, *right));
-                *to = combine(
-                    along,
-                    combine(combine(*front, *back), combine(*below, *above)),
-                );
+                let (left, right) = (here << 1 | before >> 63, here >> 1 | after << 63);
+                let along = combine(*here, combine(left, right));
+                let across = combine(combine(*front, *back), combine(*below, *above));
+                *to = combine(along, across);
             }
-            std::mem::swap(&mut self.cells, &mut self.spare);
+            std::mem::swap(&mut self.words, &mut self.spare);
         }
     }
 
     /// What lies within the rim.
-    fn inside(self) -> Grid3<u8> {
-        let size = self.shape.map(|edge| edge - 2 * self.rim);
-        let region = Region {
-            start: [self.rim; 3],
-            size,
+    fn inside(&self) -> BitMask {
+        let mut mask = BitMask::empty(self.shape);
+        let [depth, height, width] = self.shape;
+        let last = match width % 64 {
+            0 => u64::MAX,
+            bits => (1 << bits) - 1,
         };
-        let whole = Grid3::from_values(self.shape, self.cells);
-        whole.map_or_else(|_| Grid3::filled(size, 0), |whole| whole.crop(region, 0))
+        for z in 0..depth {
+            for y in 0..height {
+                let start = self.start(z, y);
+                let own = self.words.get(start..start + self.row).unwrap_or(&[]);
+                let next = own.iter().skip(1).copied().chain([0]);
+                let to = mask.row_mut(z, y);
+                for (to, (word, next)) in to.iter_mut().zip(own.iter().zip(next)) {
+                    *to = word >> self.rim | next << (64 - self.rim);
+                }
+                if let Some(word) = to.last_mut() {
+                    *word &= last;
+                }
+            }
+        }
+        mask
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::{Grid3, Region};
 
-    fn voxels(mask: &Grid3<u8>) -> usize {
-        mask.values().iter().filter(|value| **value == 1).count()
+    fn bits(grid: &Grid3<u8>) -> BitMask {
+        BitMask::of(grid, |cell| cell != 0)
     }
 
     #[test]
     fn one_voxel_grows_to_an_octahedron() {
         let mut mask = Grid3::filled([7, 7, 7], 0_u8);
         mask.set(3, 3, 3, 1);
-        assert_eq!(voxels(&dilate(&mask, 1)), 7);
-        assert_eq!(voxels(&dilate(&mask, 2)), 25);
+        let mask = bits(&mask);
+        assert_eq!(dilate(&mask, 1).count(), 7);
+        assert_eq!(dilate(&mask, 2).count(), 25);
     }
 
     proptest::proptest! {
@@ -144,7 +182,7 @@ mod tests {
                 }
                 result
             };
-            assert_eq!(dilate(&mask, steps), each(&mask, false, 0));
+            assert_eq!(dilate(&bits(&mask), steps).grid(), each(&mask, false, 0));
             // On a grid wide enough that the edge does not matter.
             let mut wide = Grid3::filled([4 + 8, 5 + 8, 6 + 8], 0_u8);
             for z in 0..4 {
@@ -156,7 +194,7 @@ mod tests {
             }
             let closed = each(&each(&wide, false, 0), true, 1);
             let region = Region { start: [4; 3], size: [4, 5, 6] };
-            assert_eq!(close(&mask, steps), closed.crop(region, 0));
+            assert_eq!(close(&bits(&mask), steps).grid(), closed.crop(region, 0));
         }
     }
 
@@ -167,9 +205,9 @@ mod tests {
             mask.set(z, 4, 4, 0);
         }
         // All but its two ends: there the octahedron reaches out of the cube.
-        assert_eq!(voxels(&close(&mask, 2)), 727);
+        assert_eq!(close(&bits(&mask), 2).count(), 727);
         let mut corner = Grid3::filled([9, 9, 9], 0_u8);
         corner.set(0, 0, 0, 1);
-        assert_eq!(close(&corner, 3), corner);
+        assert_eq!(close(&bits(&corner), 3).grid(), corner);
     }
 }
