@@ -290,6 +290,9 @@ impl<'a> Lowering<'a> {
         else {
             return Err("its input is not bytes");
         };
+        if tensors.len() > SOURCES_MAX {
+            return Err("it reads more than two tensors");
+        }
         let (weight, weight_scales) = self.parameter(node, 1)?;
         let (bias, bias_scales) = self.parameter(node, 2)?;
         let weights = Weights {
@@ -350,6 +353,9 @@ impl<'a> Lowering<'a> {
         Ok((tensor, scales))
     }
 }
+
+/// Tensors that a layer reads: what comes from below and, on the way up, the skip.
+pub(super) const SOURCES_MAX: usize = 2;
 
 /// Channels of the packed input.
 const INPUT_CHANNELS: usize = 8;

@@ -5,7 +5,7 @@ use std::thread;
 
 use crate::infer::halo::Halo;
 use crate::infer::kernel::{Isa, OutOfBounds, Row, Source, run};
-use crate::infer::lower::{Kind, Layer};
+use crate::infer::lower::{Kind, Layer, SOURCES_MAX};
 
 /// Rows that a thread takes at a time: enough to be worth the claim, few enough to end together.
 const ROWS_CLAIMED: usize = 7;
@@ -180,17 +180,18 @@ fn row_of(
         Kind::Convolution { stride } => stride,
         Kind::Raise | Kind::Head => 1,
     };
-    let read: Vec<Source<'_>> = sources
-        .iter()
-        .zip(taps)
-        .map(|(source, taps)| Source {
+    // At most two, in an array: an allocation a row would take as long as a twentieth of its arithmetic.
+    let mut read = [Source::default(); SOURCES_MAX];
+    for (slot, (source, taps)) in read.iter_mut().zip(sources.iter().zip(taps)) {
+        *slot = Source {
             bytes: source.bytes(),
             start: start(source),
             taps,
             step: source.channels() * stride,
             channels: source.channels(),
-        })
-        .collect();
+        };
+    }
+    let read = read.get(..sources.len()).ok_or(OutOfBounds)?;
     let width = row.len() / layer.channels - 2;
     // A raised row takes its voxels by turns from two kernels, the even and the odd ones.
     let turns = if layer.kind == Kind::Raise { 2 } else { 1 };
@@ -203,7 +204,7 @@ fn row_of(
         run(
             isa,
             &mut Row {
-                sources: &read,
+                sources: read,
                 weights: layer.weights.get(kernel).map_or(&[], Vec::as_slice),
                 bias: &layer.bias,
                 scale: &layer.scale,

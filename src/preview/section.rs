@@ -94,7 +94,7 @@ impl Section {
             let share = (hu - WINDOW_CENTRE) / WINDOW_WIDTH + 0.5;
             canvas.set([index % width, index / width], Shade::grey(share));
         }
-        if outlines == Outlines::Shown {
+        if outlines == Outlines::Shown && self.is_sick() {
             let lesion = self.enlarged(&self.lesion, mm);
             let inside: Vec<bool> = lesion.into_iter().map(|share| share >= 0.5).collect();
             for place in outline(&inside, width, thick) {
@@ -150,24 +150,25 @@ fn taps(pixels: usize, start: usize, ratio: f64, count: usize) -> Vec<[Tap; 2]> 
 
 /// The rim of `inside`: its outermost pixels and, when `thick`, the pixels that touch them from outside.
 fn outline(inside: &[bool], width: usize, thick: usize) -> Vec<[usize; 2]> {
-    let at = |x: usize, y: usize| x < width && inside.get(y * width + x).copied().unwrap_or(false);
-    let rim = |index: &usize| {
-        let (x, y) = (index % width, index / width);
-        let own = at(x, y);
-        let around = [
-            (x.wrapping_sub(1), y),
-            (x + 1, y),
-            (x, y.wrapping_sub(1)),
-            (x, y + 1),
-        ];
-        let differs = around.iter().any(|(x, y)| {
-            let known = *x < width && *y < inside.len() / width;
-            known && at(*x, *y) != own
-        });
-        differs && (own || thick > 1)
-    };
-    let rim = (0..inside.len()).filter(rim);
-    rim.map(|index| [index % width, index / width]).collect()
+    let rows: Vec<&[bool]> = inside.chunks_exact(width.max(1)).collect();
+    let mut rim = Vec::new();
+    for (y, row) in rows.iter().enumerate() {
+        let above = y.checked_sub(1).and_then(|above| rows.get(above));
+        let near = [above, rows.get(y + 1)].map(|near| *near.unwrap_or(row));
+        // Most rows of a picture hold no lesion, nor do their neighbours.
+        if ![row, near[0], near[1]].iter().any(|row| row.contains(&true)) {
+            continue;
+        }
+        for (x, own) in row.iter().enumerate() {
+            let beside = [x.checked_sub(1), Some(x + 1)].map(|at| row.get(at?));
+            let around = beside.into_iter().chain(near.map(|row| row.get(x)));
+            let differs = around.flatten().any(|other| other != own);
+            if differs && (*own || thick > 1) {
+                rim.push([x, y]);
+            }
+        }
+    }
+    rim
 }
 
 /// How many voxels of a mask lie in each plane, row and column.

@@ -16,7 +16,7 @@ pub(super) const LANES: usize = 16;
 pub(super) const GROUP: usize = 4;
 
 /// What a row reads from one tensor.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Source<'a> {
     /// The tensor, channels innermost.
     pub(super) bytes: &'a [u8],
