@@ -13,13 +13,13 @@ use tract_onnx::prelude::Framework as _;
 use crate::fault::Fault;
 use crate::infer::network::{Backend, fitting};
 use crate::infer::packing::{packed, unpacked};
-use crate::model::{ModelManifest, ModelPackage};
+use crate::model::{InputSpec, ModelManifest, ModelPackage};
 use crate::volume::Grid3;
 
-/// The longest edge of a crop that TensorRT plans for, voxels: lungs of 450 mm at 2.8 mm.
-const EDGE_MAX: usize = 160;
-/// The edge that TensorRT plans best for, voxels.
-const EDGE_USUAL: usize = 112;
+/// The widest crop that TensorRT plans for, mm: the widest field of view of a scanner.
+const EXTENT_MAX_MM: f64 = 500.0;
+/// The width that TensorRT plans best for, mm: usual lungs.
+const EXTENT_USUAL_MM: f64 = 310.0;
 
 /// The network in a session of ONNX Runtime.
 pub struct OrtNetwork {
@@ -138,9 +138,10 @@ impl Backend for OrtNetwork {
 
 fn unfit(error: &LoadDynamicError) -> OrtError {
     // The loader's own words, which name what is missing, lie one level down.
-    let loader = match error {
-        LoadDynamicError::Dlopen { error, .. } => std::error::Error::source(error),
-        _ => None,
+    let loader = if let LoadDynamicError::Dlopen { error, .. } = error {
+        std::error::Error::source(error)
+    } else {
+        None
     };
     OrtError::Unfit(match loader {
         Some(loader) => format!("{error}: {loader}"),
@@ -151,7 +152,7 @@ fn unfit(error: &LoadDynamicError) -> OrtError {
 /// What is tried, in this order; what one provider cannot run of the network, the next in its list does.
 fn providers(package: &ModelPackage) -> [(&'static str, Vec<ExecutionProviderDispatch>); 3] {
     let cuda = || {
-        // The search of the fastest algorithm takes seconds for each new shape, and every series has its own; TF32 has too
+        // The search of the fastest algorithm is made anew for each shape, and every series has its own; TF32 has too
         // few bits for the steps of the network.
         CUDA::default()
             .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic)
@@ -159,7 +160,7 @@ fn providers(package: &ModelPackage) -> [(&'static str, Vec<ExecutionProviderDis
             .build()
             .error_on_failure()
     };
-    let [smallest, usual, largest] = profile(package);
+    let [smallest, usual, largest] = profile(&input_name(package), &package.manifest().input);
     let tensorrt = TensorRT::default()
         .with_int8(true)
         .with_profile_min_shapes(smallest)
@@ -176,17 +177,23 @@ fn providers(package: &ModelPackage) -> [(&'static str, Vec<ExecutionProviderDis
     ]
 }
 
-/// The smallest, usual and largest input as TensorRT reads it, so that it plans once and not for each series.
-fn profile(package: &ModelPackage) -> [String; 3] {
-    let graph = tract_onnx::onnx()
+/// The name of the network's input; empty where the file has none, and then no provider takes it.
+fn input_name(package: &ModelPackage) -> String {
+    let model = tract_onnx::onnx()
         .proto_model_for_read(&mut std::io::Cursor::new(package.onnx()))
-        .ok()
-        .and_then(|model| model.graph);
+        .ok();
+    let graph = model.and_then(|model| model.graph);
     let input = graph.and_then(|graph| graph.input.into_iter().next());
-    let name = input.map(|input| input.name).unwrap_or_default();
-    let multiple = package.manifest().input.multiple;
-    [multiple, EDGE_USUAL, EDGE_MAX].map(|edge| {
-        let blocks = edge.next_multiple_of(multiple) / 2;
+    input.map(|input| input.name).unwrap_or_default()
+}
+
+/// The smallest, usual and largest input as TensorRT reads it, so that it plans once and not for each series.
+fn profile(name: &str, spec: &InputSpec) -> [String; 3] {
+    let voxels = |extent_mm: f64| (extent_mm / spec.spacing_mm).ceil();
+    [0.0, EXTENT_USUAL_MM, EXTENT_MAX_MM].map(|extent_mm| {
+        // Edges are multiples of the manifest's number, at least one; a block is two voxels.
+        let steps = (voxels(extent_mm) / spec.multiple as f64).ceil().max(1.0);
+        let blocks = steps * spec.multiple as f64 / 2.0;
         format!("{name}:1x8x{blocks}x{blocks}x{blocks}")
     })
 }
@@ -212,4 +219,26 @@ fn session(
             .commit_from_memory(onnx)
     };
     made().map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Packing;
+
+    #[test]
+    fn tensorrt_plans_for_every_chest_that_the_manifest_permits() {
+        let spec = InputSpec {
+            spacing_mm: 2.8,
+            window_hu: [-1024.0, 250.0],
+            packing: Packing::SpaceToDepth2,
+            multiple: 16,
+            margin_voxels: 3,
+        };
+        let edges = ["8x8x8", "56x56x56", "96x96x96"];
+        assert_eq!(
+            profile("volume", &spec),
+            edges.map(|edges| format!("volume:1x8x{edges}"))
+        );
+    }
 }

@@ -143,12 +143,14 @@ fn byte(place: usize) -> u8 {
     u8::try_from(place).unwrap_or(u8::MAX)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
 fn cut(error: std::io::Error) -> Cut {
-    match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => Cut::Late,
-        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Cut::Gone,
-        _ => Cut::Broken(error.to_string()),
+    let kind = error.kind();
+    if [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&kind) {
+        Cut::Late
+    } else if [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset].contains(&kind) {
+        Cut::Gone
+    } else {
+        Cut::Broken(error.to_string())
     }
 }
 
