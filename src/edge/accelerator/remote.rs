@@ -171,6 +171,16 @@ impl Remote {
         Trouble::Failed("it answered something else than was asked".to_owned())
     }
 
+    /// As the interface of engines has it; [`Remote::trouble`] keeps what it was.
+    fn fault(&mut self, trouble: Trouble) -> Fault {
+        let what = trouble.to_string();
+        self.trouble = Some(trouble);
+        Fault::Inference {
+            model: self.model.clone(),
+            what,
+        }
+    }
+
     /// Kills the process. How it ended; `None` when that cannot be waited for.
     ///
     /// A process that ended by itself keeps its own status: a signal that comes later does not change it.
@@ -213,17 +223,6 @@ impl Backend for Remote {
     }
 
     fn rest(&mut self) {}
-}
-
-impl Remote {
-    fn fault(&mut self, trouble: Trouble) -> Fault {
-        let what = trouble.to_string();
-        self.trouble = Some(trouble);
-        Fault::Inference {
-            model: self.model.clone(),
-            what,
-        }
-    }
 }
 
 /// Starts the child with one end of a pair of sockets as its stdin; what libraries print goes where our messages go.
