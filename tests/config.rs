@@ -11,7 +11,8 @@ use std::fs;
 use std::path::Path;
 
 /// Keys that are left out by default: the example shows how one may look.
-const WITHOUT_DEFAULT: [&str; 4] = [
+const WITHOUT_DEFAULT: [&str; 5] = [
+    "accelerator_library",
     "client_cert_file",
     "client_key_file",
     "username",
@@ -125,12 +126,30 @@ fn a_wrong_value_is_told_with_its_line_and_what_would_be_right() {
             6,
             "must be \"triage\" or \"detection\"",
         ),
+        (
+            "[engine]\naccelerator = \"gpu\"",
+            5,
+            "must be \"off\", \"auto\" or \"always\"",
+        ),
         ("[intake\nfolder = 3", 4, ""),
     ] {
         complains(text, Some(line), what);
     }
     let error = Config::parse("[site]\nname = \"Ward 7\"\ndevice = \"d\"").unwrap_err();
     assert_eq!(error.line, 2, "{error}");
+}
+
+#[test]
+fn an_accelerator_without_the_whole_path_of_its_library_is_refused() {
+    for library in ["", "accelerator_library = \"libonnxruntime.so\""] {
+        let section = |how| format!("[engine]\naccelerator = \"{how}\"\n{library}");
+        complains(
+            &section("auto"),
+            None,
+            "needs the whole path of ONNX Runtime's library",
+        );
+        Config::parse(&whole(&section("off"))).unwrap();
+    }
 }
 
 #[test]

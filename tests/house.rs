@@ -29,6 +29,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("hmac", &["daemon"]),
     ("jpeg2k", &["dicom"]),
     ("jpeg_decoder", &["dicom"]),
+    ("ort", &["infer"]),
     ("png", &["preview"]),
     ("redb", &["store"]),
     ("rumqttc", &["edge"]),

@@ -33,6 +33,17 @@ fn every_refusal_and_fault_code_has_its_heading_and_no_heading_is_left_over() {
     );
 }
 
+#[test]
+fn every_degraded_state_has_its_row() {
+    let manual = read("docs/operating.md");
+    let codes = codes(&read("src/health/reason.rs"));
+    assert!(codes.len() > 10, "only {codes:?} found in the sources");
+    for code in codes {
+        let rows = manual.matches(&format!("\n| `{code}` |")).count();
+        assert_eq!(rows, 1, "`{code}` in the table of docs/operating.md");
+    }
+}
+
 /// The string literals of `fn code`: the closed list of the contract.
 fn codes(source: &str) -> Vec<String> {
     let begin = source.find("pub fn code(").unwrap();

@@ -48,6 +48,8 @@ fn the_unit_is_watched_bounded_and_reads_the_export_only() {
         "NoNewPrivileges=true",
         "ExecReload=/bin/kill -HUP $MAINPID",
         "ReadOnlyPaths=-/srv/export",
+        "KillMode=mixed",
+        "OOMPolicy=continue",
     ] {
         assert!(unit.lines().any(|found| found == line), "{line} is missing");
     }

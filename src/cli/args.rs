@@ -60,6 +60,13 @@ pub(crate) enum Command {
     /// The service that `bench` measures, in a process of its own.
     #[command(hide = true)]
     BenchService(BenchServiceArguments),
+    /// The accelerator, in a process of its own.
+    #[cfg(feature = "onnxruntime")]
+    #[command(hide = true)]
+    AcceleratorService {
+        /// The library of ONNX Runtime.
+        library: PathBuf,
+    },
     /// Print completions for a shell, to be saved where the shell looks for them.
     Completions {
         /// The shell that shall complete scanward's commands and options.

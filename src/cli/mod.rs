@@ -16,6 +16,8 @@ mod run;
 mod station;
 
 use crate::edge::Failure;
+#[cfg(feature = "onnxruntime")]
+use crate::edge::accelerator::serve;
 use args::{Arguments, Command};
 use clap::Parser;
 use std::process::ExitCode;
@@ -81,6 +83,10 @@ pub fn main() -> ExitCode {
         Some(Command::Doctor(doctor)) => doctor::run(&doctor),
         Some(Command::Bench(bench)) => bench::run(&bench),
         Some(Command::BenchService(service)) => bench::serve(&service),
+        #[cfg(feature = "onnxruntime")]
+        Some(Command::AcceleratorService { library }) => serve(&library)
+            .map(|()| Ending::Done)
+            .map_err(Stopped::from),
         Some(Command::Completions { shell }) => generate::completions(shell),
         Some(Command::Man) => generate::man(),
         None if arguments.version => generate::version(arguments.verbose),

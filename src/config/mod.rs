@@ -7,5 +7,6 @@ mod settings;
 
 pub use reader::ConfigError;
 pub use settings::{
-    Broker, Config, IdentityLevel, IntakeSettings, IntendedUse, PublishSettings, ServiceSettings,
+    AcceleratorUse, Broker, Config, EngineSettings, IdentityLevel, IntakeSettings, IntendedUse,
+    PublishSettings, ServiceSettings,
 };

@@ -25,6 +25,8 @@ pub struct Config {
     pub publish: PublishSettings,
     /// Which series are triaged.
     pub series: crate::series::SeriesRules,
+    /// What runs the network.
+    pub engine: EngineSettings,
     /// How the service behaves.
     pub service: ServiceSettings,
 }
@@ -69,6 +71,28 @@ pub struct PublishSettings {
     pub late_after: Duration,
     /// Whether a preview picture goes with each finding.
     pub preview: bool,
+}
+
+/// What runs the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// Whether the accelerator is asked before the CPU.
+    pub accelerator: AcceleratorUse,
+    /// The library of ONNX Runtime; there unless the accelerator is off.
+    pub accelerator_library: Option<PathBuf>,
+    /// The longest that loading it and its trial may take.
+    pub accelerator_start: Duration,
+}
+
+/// When series run on the accelerator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceleratorUse {
+    /// Never.
+    Off,
+    /// When it gives the right answer, faster than the CPU.
+    Auto,
+    /// When it gives the right answer, however slowly.
+    Always,
 }
 
 /// How the service behaves.
@@ -155,7 +179,7 @@ impl Config {
     /// Errors name the line, and for a misspelt key the nearest right one.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
         const KNOWN: &[&str] = &[
-            "site", "intake", "state", "model", "publish", "series", "service",
+            "site", "intake", "state", "model", "publish", "series", "engine", "service",
         ];
         let source = Source::new(text);
         let mut found = sections(&source, KNOWN)?;
@@ -174,6 +198,7 @@ impl Config {
             model_folder: folder(section("model"))?,
             publish: publish(section("publish"))?,
             series: series(section("series"))?,
+            engine: engine(section("engine"))?,
             service: service(section("service"))?,
         };
         config.publish.check()?;
@@ -280,6 +305,36 @@ fn series(mut section: Section<'_>) -> Result<crate::series::SeriesRules, Config
     };
     section.finish()?;
     Ok(rules)
+}
+
+fn engine(mut section: Section<'_>) -> Result<EngineSettings, ConfigError> {
+    let settings = EngineSettings {
+        accelerator: section.parsed("accelerator", AcceleratorUse::Off, |text| match text {
+            "off" => Ok(AcceleratorUse::Off),
+            "auto" => Ok(AcceleratorUse::Auto),
+            "always" => Ok(AcceleratorUse::Always),
+            _ => Err("must be \"off\", \"auto\" or \"always\""),
+        })?,
+        accelerator_library: section.path("accelerator_library")?,
+        accelerator_start: section.duration(
+            "accelerator_start_seconds",
+            300.0,
+            1.0..=3600.0,
+            SECOND,
+        )?,
+    };
+    section.finish()?;
+    let library = settings.accelerator_library.as_ref();
+    // Never looked for on a search path: which library runs is a choice.
+    if settings.accelerator != AcceleratorUse::Off && !library.is_some_and(|one| one.is_absolute())
+    {
+        return Err(ConfigError {
+            line: 0,
+            what: "[engine]: `accelerator` needs the whole path of ONNX Runtime's library as `accelerator_library`"
+                .to_owned(),
+        });
+    }
+    Ok(settings)
 }
 
 fn service(mut section: Section<'_>) -> Result<ServiceSettings, ConfigError> {

@@ -1,10 +1,11 @@
 //! The pipeline around a loaded network: a series that is ready becomes a judgement, whatever happens inside.
 
+use super::accelerator::{Accelerator, Chosen};
 use super::clock::Clock;
 use super::failure::Failure;
 use crate::daemon::Judgement;
 use crate::fault::Fault;
-use crate::infer::{Engine, EngineOptions, engine, golden_check};
+use crate::infer::{Backend, Engine, EngineOptions, engine, golden_check};
 use crate::intake::Ready;
 use crate::model::{ModelManifest, ModelPackage};
 use crate::outcome::{
@@ -25,6 +26,7 @@ const THIN_MM: f64 = 3.0;
 #[derive(Debug)]
 pub struct Judge {
     engine: Engine,
+    accelerator: Option<Accelerator>,
     manifest: ModelManifest,
     facts: ModelFacts,
     limits: PipelineLimits,
@@ -78,6 +80,7 @@ impl Judge {
         });
         Ok(Judge {
             engine,
+            accelerator: None,
             manifest,
             facts,
             limits,
@@ -85,7 +88,13 @@ impl Judge {
         })
     }
 
-    /// The model that runs.
+    /// The same judge, with an accelerator before its own engine.
+    pub fn with_accelerator(mut self, accelerator: Accelerator) -> Judge {
+        self.accelerator = Some(accelerator);
+        self
+    }
+
+    /// The model that runs, and the engine that ran it last.
     pub fn model(&self) -> &ModelFacts {
         &self.facts
     }
@@ -193,11 +202,14 @@ impl Judge {
                 has_uid: slice.instance.is_some(),
             })
             .collect();
-        let (network, manifest, limits) =
-            (self.engine.backend.as_mut(), &self.manifest, &self.limits);
-        let run = || triage_in_stages(header, &slices, network, manifest, limits, passed);
+        let cpu = self.engine.backend.as_mut();
+        let mut network = Chosen::new(self.accelerator.as_mut(), cpu);
+        let (manifest, limits) = (&self.manifest, &self.limits);
+        let run = || triage_in_stages(header, &slices, &mut network, manifest, limits, passed);
         // A panic, ours or a dependency's, ends this series and not the daemon.
-        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let result = catch_unwind(AssertUnwindSafe(run));
+        network.name().clone_into(&mut self.facts.backend);
+        result.unwrap_or_else(|_| {
             let what = "a stage of the pipeline panicked".to_owned();
             Err(Why::Failed(Fault::Internal {
                 room: "pipeline",

@@ -3,6 +3,9 @@
 /// The MQTT 5 link to the ward's broker.
 pub mod mqtt;
 
+/// The accelerator, in a process of its own.
+pub mod accelerator;
+
 /// The embedded broker of `scanward demo`.
 #[cfg(feature = "demo")]
 pub mod broker;

@@ -1,5 +1,6 @@
 //! Putting the service together: state, model, threads, link.
 
+use super::accelerator::{Accelerator, Standing};
 use super::clock::{Clock, dice};
 use super::failure::Failure;
 use super::judge::Judge;
@@ -7,18 +8,21 @@ use super::mqtt::Link;
 use super::reader::Reader;
 use super::service::{INBOX_MAX, Message, Service, start_judge, start_readers, start_scanner};
 use super::{model_folder, settings, state};
-use crate::config::Config;
+use crate::config::{AcceleratorUse, Config};
 use crate::daemon::{Daemon, Event, Settings};
 use crate::dicom::ReadLimits;
 use crate::health::{self, Health};
 use crate::ids::Redacted;
+use crate::infer::EngineOptions;
 use crate::intake::{ClosedSeries, Intake};
+use crate::model::ModelPackage;
 use crate::outbox::{self, Ticket};
 use crate::outcome::ModelFacts;
 use crate::store::{SeriesRecord, SeriesState, Store, StoreError};
 use crate::wire::Parcel;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use tracing::warn;
 
@@ -54,13 +58,19 @@ impl Service {
             outbox: settings::outbox_limits(&config),
         };
         let mut daemon = Daemon::new(core, intake, health);
-        recall(&mut daemon, &mut store, &clock, model)?;
+        recall(&mut daemon, &mut store, &clock, model.clone())?;
 
         let (sender, inbox) = sync_channel(INBOX_MAX);
         let limits = read_limits(&config);
         let reader = || Reader::new(limits, judge.spacing_mm(), Redacted::new(secret));
         let readers = (0..readers()).map(|_| reader()).collect();
         let reads = start_readers(readers, clock, &sender)?;
+        let judge = match config.engine.accelerator {
+            AcceleratorUse::Off => judge,
+            AcceleratorUse::Auto | AcceleratorUse::Always => {
+                judge.with_accelerator(start_accelerator(&config, &package, model, sender.clone()))
+            }
+        };
         let judging = start_judge(judge, clock, sender.clone())?;
         let link = start_link(&config, &daemon, sender.clone())?;
         start_scanner(&config, clock, sender.clone())?;
@@ -177,6 +187,38 @@ fn recall(
     }
     daemon.handle(Event::Health(health::Event::Model(Some(model))), clock.at());
     Ok(())
+}
+
+/// Starts the accelerator's trial; health hears how it stands.
+fn start_accelerator(
+    config: &Config,
+    package: &ModelPackage,
+    on_cpu: ModelFacts,
+    sender: SyncSender<Message>,
+) -> Accelerator {
+    let tell = move |standing| {
+        let say = |event| {
+            // The core loop has ended: nobody needs to know any more.
+            let _ended = sender.send(Message::Core(Box::new(Event::Health(event))));
+        };
+        let backend = match standing {
+            Standing::Used(name) => name,
+            Standing::NotUsed(trouble) => {
+                say(health::Event::Degraded {
+                    reason: trouble.degraded(),
+                    holds: true,
+                });
+                on_cpu.backend.clone()
+            }
+        };
+        let model = ModelFacts {
+            backend,
+            ..on_cpu.clone()
+        };
+        say(health::Event::Model(Some(model)));
+    };
+    let options = EngineOptions::default();
+    Accelerator::start(&config.engine, package, options, Arc::new(tell))
 }
 
 fn start_link(

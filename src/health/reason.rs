@@ -21,6 +21,20 @@ pub enum Degraded {
     PublishRefused,
     /// A finding was acknowledged by the broker, but nobody was subscribed to it.
     NobodyListening,
+    /// The accelerator is turned on, but there is none.
+    AcceleratorMissing,
+    /// The accelerator's library is of another kind or version.
+    AcceleratorVersion,
+    /// The accelerator said that it cannot run the network.
+    AcceleratorFailed,
+    /// The accelerator gave a wrong answer.
+    AcceleratorWrong,
+    /// The accelerator is slower than the CPU.
+    AcceleratorSlow,
+    /// The accelerator did not answer in time.
+    AcceleratorHung,
+    /// The accelerator's process crashed.
+    AcceleratorCrashed,
 }
 
 impl Degraded {
@@ -36,6 +50,13 @@ impl Degraded {
             Degraded::OutboxFull => "outbox-full",
             Degraded::PublishRefused => "publish-refused",
             Degraded::NobodyListening => "nobody-listening",
+            Degraded::AcceleratorMissing => "accelerator-missing",
+            Degraded::AcceleratorVersion => "accelerator-version",
+            Degraded::AcceleratorFailed => "accelerator-failed",
+            Degraded::AcceleratorWrong => "accelerator-wrong",
+            Degraded::AcceleratorSlow => "accelerator-slow",
+            Degraded::AcceleratorHung => "accelerator-hung",
+            Degraded::AcceleratorCrashed => "accelerator-crashed",
         }
     }
 }

@@ -25,7 +25,9 @@ pub struct GoldenReport {
 }
 
 /// The golden volume, HU. Source: the linear congruential generator of Numerical Recipes, upper half of each state.
-fn volume(golden: &Golden) -> Result<Grid3<i16>, Fault> {
+///
+/// Errors: [`Fault::Internal`] for a shape without voxels.
+pub fn golden_volume(golden: &Golden) -> Result<Grid3<i16>, Fault> {
     let mut state = golden.seed;
     let mut hu = Vec::with_capacity(golden.shape.iter().product());
     for _ in 0..golden.shape.iter().product::<usize>() {
@@ -49,7 +51,7 @@ pub fn golden_check(
         model: manifest.title(),
         what,
     };
-    let hu = volume(golden)?;
+    let hu = golden_volume(golden)?;
     let found = digest(&packed(&hu, &manifest.input));
     if found.as_str() != golden.input_digest {
         return Err(fault(format!(

@@ -1,5 +1,7 @@
 //! Runs a network on the whole crop: a volume in, a label a voxel out. No type of an engine leaves this room.
 
+#[cfg(feature = "onnxruntime")]
+mod accelerator;
 mod engine;
 mod golden;
 mod halo;
@@ -13,8 +15,10 @@ mod segments;
 mod slabs;
 mod weights;
 
+#[cfg(feature = "onnxruntime")]
+pub use accelerator::{OrtError, OrtNetwork};
 pub use engine::{Engine, engine};
-pub use golden::{GoldenReport, golden_check};
+pub use golden::{GoldenReport, golden_check, golden_volume};
 pub use int8::{EngineOptions, Int8Error, Int8Network};
 pub use kernel::Isa;
 pub use lower::NotLowered;

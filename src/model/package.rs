@@ -80,6 +80,7 @@ impl ModelError {
 #[derive(Clone, Debug)]
 pub struct ModelPackage {
     manifest: ModelManifest,
+    manifest_text: String,
     onnx: Vec<u8>,
     digest: ModelDigest,
 }
@@ -97,6 +98,7 @@ impl ModelPackage {
         }
         Ok(ModelPackage {
             manifest,
+            manifest_text: manifest_text.to_owned(),
             onnx,
             digest,
         })
@@ -105,6 +107,11 @@ impl ModelPackage {
     /// How to feed and read the network.
     pub fn manifest(&self) -> &ModelManifest {
         &self.manifest
+    }
+
+    /// The manifest as it was written, for another process to parse.
+    pub fn manifest_text(&self) -> &str {
+        &self.manifest_text
     }
 
     /// The network file.

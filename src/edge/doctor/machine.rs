@@ -1,11 +1,13 @@
 //! The clock, systemd's view of the service, the model.
 
 use super::Check;
-use crate::config::Config;
+use crate::config::{AcceleratorUse, Config};
+use crate::edge::accelerator::Accelerator;
 use crate::edge::clock::Clock;
 use crate::edge::judge::Judge;
 use crate::edge::model_folder;
 use crate::edge::sensors::clock_synchronised;
+use crate::infer::EngineOptions;
 use crate::units::WallTime;
 use std::path::Path;
 use std::process::Command;
@@ -95,4 +97,24 @@ pub(super) fn check_model(config: &Config, tell: &mut dyn FnMut(Check)) {
         }
         Err(failure) => tell(Check::fail(about, failure.what, failure.advice)),
     }
+}
+
+/// Tries the accelerator as the service does at its start, where it is turned on. Without it the service works, on the CPU.
+pub(super) fn check_accelerator(config: &Config, tell: &mut dyn FnMut(Check)) {
+    let about = "accelerator";
+    if config.engine.accelerator == AcceleratorUse::Off {
+        return tell(Check::ok(about, "off: series run on the CPU"));
+    }
+    // A model that does not load has been told.
+    let Ok(package) = model_folder::load(&config.model_folder) else {
+        return;
+    };
+    let tried = Accelerator::examine(&config.engine, &package, EngineOptions::default());
+    tell(match tried {
+        Ok(found) => Check::ok(about, found),
+        Err(trouble) => {
+            let found = format!("{}: {trouble}", trouble.degraded().code());
+            Check::warn(about, found, trouble.advice())
+        }
+    });
 }

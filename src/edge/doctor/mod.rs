@@ -103,6 +103,7 @@ pub fn examine(settings_file: &Path, mut tell: impl FnMut(&Check)) -> Verdict {
     machine::check_clock(&mut hear);
     machine::check_service(&mut hear);
     machine::check_model(&config, &mut hear);
+    machine::check_accelerator(&config, &mut hear);
     files::check(&config.publish, &mut hear);
     broker::check(&config, &mut hear);
     match worst {
