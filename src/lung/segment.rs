@@ -3,9 +3,7 @@
 use super::side::{Side, split};
 use crate::refusal::Refusal;
 use crate::units::Millilitre;
-use crate::volume::{
-    BitMask, Component, Components, Grid3, Neighbours, Region, Volume, close,
-};
+use crate::volume::{BitMask, Component, Components, Grid3, Neighbours, Region, Volume, close};
 
 /// What counts as lung.
 #[derive(Clone, Copy, Debug, PartialEq)]

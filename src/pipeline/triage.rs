@@ -166,9 +166,7 @@ fn find_lesions(
             let to = lesion.row_mut(start_z + z, start_y + y);
             let to = to.get_mut(start_x..).unwrap_or(&mut []);
             let inside = width.min(to.len());
-            if let (Some(to), Some(from)) =
-                (to.get_mut(..inside), found.row(z, y).get(..inside))
-            {
+            if let (Some(to), Some(from)) = (to.get_mut(..inside), found.row(z, y).get(..inside)) {
                 to.copy_from_slice(from);
             }
         }

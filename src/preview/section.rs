@@ -3,7 +3,7 @@
 use super::Outlines;
 use super::canvas::{Canvas, Shade};
 use crate::lung::LungMask;
-use crate::volume::{Grid3, Volume};
+use crate::volume::{BitMask, Grid3, Volume};
 use std::ops::Range;
 
 /// The lung window, HU. Source: the usual setting for reading lung parenchyma.
@@ -46,7 +46,11 @@ pub(super) fn sections(
     if !alike || volume.hu.is_empty() {
         return None;
     }
-    let (sick, airy) = (Census::of(lesion), Census::of(&lung.sides));
+    let inside = |cell: u8| cell != 0;
+    let (sick, airy) = (
+        Census::of(&BitMask::of(lesion, inside)),
+        Census::of(&BitMask::of(&lung.sides, inside)),
+    );
     let axis = |sick: &[usize], airy: &[usize], mm| (plane(sick, airy), shown(sick, airy, mm));
     let (z, shown_z) = axis(&sick.planes, &airy.planes, volume.spacing.z());
     let (y, shown_y) = axis(&sick.rows, &airy.rows, volume.spacing.y());
@@ -61,8 +65,8 @@ pub(super) fn sections(
     let section = |title, rows: &[[usize; 2]], row_mm, shown_rows| Section {
         title,
         columns: width,
-        hu: lines(&volume.hu, rows),
-        lesion: lines(&lesion.map(|value| u8::from(*value != 0)), rows),
+        hu: lines(&volume.hu, rows, f64::from),
+        lesion: lines(lesion, rows, |cell| f64::from(u8::from(inside(cell)))),
         spacing: [row_mm, volume.spacing.x()],
         shown: [shown_rows, shown_x.clone()],
     };
@@ -156,7 +160,10 @@ fn outline(inside: &[bool], width: usize, thick: usize) -> Vec<[usize; 2]> {
         let above = y.checked_sub(1).and_then(|above| rows.get(above));
         let near = [above, rows.get(y + 1)].map(|near| *near.unwrap_or(row));
         // Most rows of a picture hold no lesion, nor do their neighbours.
-        if ![row, near[0], near[1]].iter().any(|row| row.contains(&true)) {
+        if ![row, near[0], near[1]]
+            .iter()
+            .any(|row| row.contains(&true))
+        {
             continue;
         }
         for (x, own) in row.iter().enumerate() {
@@ -180,24 +187,25 @@ struct Census {
 }
 
 impl Census {
-    fn of(mask: &Grid3<u8>) -> Census {
+    fn of(mask: &BitMask) -> Census {
         let [depth, height, width] = mask.shape();
         let mut census = Census {
             planes: vec![0; depth],
             rows: vec![0; height],
             columns: vec![0; width],
         };
-        for (plane, in_plane) in mask.planes().zip(&mut census.planes) {
-            let rows = plane.chunks_exact(width.max(1));
-            for (row, in_row) in rows.zip(&mut census.rows) {
-                for (value, in_column) in row.iter().zip(&mut census.columns) {
-                    let one = usize::from(*value != 0);
-                    *in_plane += one;
-                    *in_row += one;
-                    *in_column += one;
-                }
+        mask.runs(|z, y, columns| {
+            let count = columns.len();
+            for (counts, at) in [(&mut census.planes, z), (&mut census.rows, y)] {
+                counts
+                    .iter_mut()
+                    .skip(at)
+                    .take(1)
+                    .for_each(|sum| *sum += count);
             }
-        }
+            let columns = census.columns.get_mut(columns).unwrap_or(&mut []);
+            columns.iter_mut().for_each(|sum| *sum += 1);
+        });
         census
     }
 }
@@ -232,11 +240,8 @@ fn grown(shown: Range<usize>, wanted: f64, count: usize) -> Range<usize> {
     start..start + wanted
 }
 
-/// The rows `z, y` of `grid`, one after another.
-fn lines<T: Copy>(grid: &Grid3<T>, rows: &[[usize; 2]]) -> Vec<f64>
-where
-    f64: From<T>,
-{
-    let values = rows.iter().flat_map(|[z, y]| grid.row(*z, *y));
-    values.map(|value| f64::from(*value)).collect()
+/// The rows `z, y` of `grid`, one after another, each cell as `value` gives it.
+fn lines<T: Copy>(grid: &Grid3<T>, rows: &[[usize; 2]], value: impl Fn(T) -> f64) -> Vec<f64> {
+    let cells = rows.iter().flat_map(|[z, y]| grid.row(*z, *y));
+    cells.map(|cell| value(*cell)).collect()
 }

@@ -262,10 +262,7 @@ mod tests {
         let mask = mask(["##../..../...#", "..../..../...."]);
         let kept = Components::of(&mask, Neighbours::Six).only(|_, component| component.voxels > 1);
         assert_eq!((kept.found().len(), kept.spans().len()), (1, 1));
-        assert_eq!(
-            kept.mask().count(),
-            2
-        );
+        assert_eq!(kept.mask().count(), 2);
     }
 
     proptest::proptest! {

@@ -64,7 +64,10 @@ impl Wide {
         for z in 0..depth {
             for y in 0..height {
                 let start = self.start(z, y);
-                let own = self.words.get_mut(start..start + self.row).unwrap_or(&mut []);
+                let own = self
+                    .words
+                    .get_mut(start..start + self.row)
+                    .unwrap_or(&mut []);
                 let mut carried = 0;
                 let words = mask.row(z, y).iter().copied().chain([0]);
                 for (to, word) in own.iter_mut().zip(words) {
