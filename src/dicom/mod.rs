@@ -13,7 +13,9 @@ mod file;
 mod frame;
 mod header;
 mod instance;
+mod jpeg;
 mod jpegls;
+mod lossless;
 mod pixels;
 mod rle;
 mod text;
@@ -22,7 +24,7 @@ mod writer;
 pub use codec::transfer_syntaxes;
 pub use frame::FrameGeometry;
 pub use header::{Header, Patient};
-pub use instance::{Instance, read, read_header};
+pub use instance::{FrameDecoder, Instance, read, read_header};
 pub use writer::{CtImage, write_ct};
 
 /// What a file may ask of us.

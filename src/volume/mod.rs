@@ -14,5 +14,5 @@ pub use components::{Component, Components, Neighbours, Span};
 pub use grid::{Grid3, GridError, Region};
 pub use morphology::{close, dilate};
 pub use plausible::plausible;
-pub use reduce::{HISTOGRAM_BINS, ReducedSlice, reduce};
+pub use reduce::{HISTOGRAM_BINS, ReducedSlice, Reducer, reduce};
 pub use stack::{Volume, VolumeLimits, stack};

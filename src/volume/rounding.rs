@@ -22,5 +22,30 @@ pub(super) fn single(value: f64) -> f32 {
     reason = "a mean of i16 values lies in their range; `as` saturates"
 )]
 pub(super) fn rounded(value: f32) -> i16 {
-    value.round() as i16
+    // As `round`, which is a call without SSE 4.1: the largest number below a half is added, and the fraction dropped.
+    (value + 0.499_999_97_f32.copysign(value)) as i16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_and_their_neighbours_round_as_they_should() {
+        for whole in -32_770..32_770_i32 {
+            let half = whole as f32 + 0.5;
+            for value in [whole as f32, half.next_down(), half, half.next_up()] {
+                assert_eq!(rounded(value), value.round() as i16, "{value}");
+            }
+        }
+        for value in [
+            0.499_999_97_f32,
+            -0.499_999_97,
+            0.0,
+            f32::NAN,
+            f32::INFINITY,
+        ] {
+            assert_eq!(rounded(value), value.round() as i16, "{value}");
+        }
+    }
 }
