@@ -44,6 +44,10 @@ pub(super) fn decode(
         rest = unstuff(rest, unstuffed);
         scan.interval(columns, unstuffed, block)?;
     }
+    // The scan ends at a marker: without one, its last bytes may be what a cut stream was padded with.
+    if rest.len() < 2 {
+        return Err(ENDS);
+    }
     if frame.rows == 0 && declared_lines(rest) != Some(lines) {
         return Err("the JPEG stream does not say how many lines it holds");
     }
@@ -288,7 +292,8 @@ impl Table {
                 if to > 1 << 16 || category > 16 {
                     return Err("a JPEG Huffman table that is no table of differences");
                 }
-                if length <= LOOKUP_BITS && length + category <= SHORT_MAX {
+                let is_short = length <= LOOKUP_BITS && length + category <= SHORT_MAX;
+                if is_short && category < 16 {
                     table.fill(from, to, entry(length, category));
                 } else {
                     table.long.push(Code {
