@@ -8,6 +8,7 @@
 
 mod attributes;
 mod codec;
+mod differences;
 mod element;
 mod file;
 mod frame;
