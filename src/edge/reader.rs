@@ -43,6 +43,13 @@ impl Reader {
         }
     }
 
+    /// Gives back all buffers: for when nothing is expected for a while.
+    pub fn rest(&mut self) {
+        self.bytes = Vec::new();
+        self.hu = Vec::new();
+        self.decoder = FrameDecoder::default();
+    }
+
     /// What the file at `path` holds. `at`: the wall clock now.
     pub fn read(&mut self, path: &Path, at: WallTime) -> ReadResult {
         let mut bytes = std::mem::take(&mut self.bytes);
@@ -231,4 +238,96 @@ fn read_up_to(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dicom::{CtImage, write_ct};
+
+    /// What a reader holds between files is bounded, whatever it has read: a slice keeps its reduced plane only.
+    #[test]
+    fn buffers_of_large_images_are_given_back() {
+        let home = tempfile::tempdir().unwrap();
+        let mut reader = Reader::new(ReadLimits::default(), 2.8, Redacted::new([0; 32]));
+        for (edge, held_max) in [
+            (512, 2 << 20),
+            (1024, 6 << 20),
+            (2048, 6 << 20),
+            (512, 6 << 20),
+        ] {
+            let path = home.path().join("slice");
+            std::fs::write(&path, square(edge)).unwrap();
+            let ReadResult::Series(arrival) = reader.read(&path, WallTime::default()) else {
+                panic!("{edge}² is no slice")
+            };
+            let slices = arrival.slices.unwrap();
+            let plane = &slices[0].plane;
+            assert_eq!((plane.rows(), plane.columns()), (128, 128));
+            let held =
+                reader.bytes.capacity() + reader.hu.capacity() * 2 + reader.decoder.held_bytes();
+            assert!(held <= held_max, "{held} bytes held after {edge}²");
+        }
+        reader.rest();
+        let held = reader.bytes.capacity() + reader.hu.capacity() + reader.decoder.held_bytes();
+        assert_eq!(held, 0);
+    }
+
+    #[test]
+    fn a_buffer_takes_the_length_of_each_file() {
+        let home = tempfile::tempdir().unwrap();
+        let mut bytes = Vec::new();
+        for length in [10, 70_000, 0, 3, 70_001, 70_000] {
+            let path = home.path().join("file");
+            let content: Vec<u8> = (0..length).map(|at: u32| at.to_le_bytes()[0]).collect();
+            std::fs::write(&path, &content).unwrap();
+            assert!(fill(&path, &mut bytes, 70_001).is_ok());
+            assert!(bytes == content, "{length}");
+        }
+        assert_eq!(bytes.capacity(), 70_001);
+        let path = home.path().join("file");
+        let too_large = fill(&path, &mut bytes, 69_999);
+        assert!(matches!(too_large, Err(Unfilled::TooLarge)));
+        assert!(matches!(
+            fill(&home.path().join("none"), &mut bytes, 10),
+            Err(Unfilled::Unreadable)
+        ));
+    }
+
+    /// As on some network file systems.
+    #[test]
+    fn a_file_that_does_not_tell_its_length_is_read_to_its_end() {
+        let mut bytes = vec![1; 5];
+        assert!(fill(Path::new("/proc/self/status"), &mut bytes, 1 << 20).is_ok());
+        assert!(bytes.starts_with(b"Name:"));
+    }
+
+    /// An image of 358.4 mm: 128 pixels of 2.8 mm.
+    fn square(edge: u16) -> Vec<u8> {
+        let pixels = usize::from(edge) * usize::from(edge);
+        let hu = vec![-700; pixels];
+        let spacing = 358.4 / f64::from(edge);
+        write_ct(&CtImage {
+            study: "1.2.3.4",
+            series: "1.2.3.5",
+            instance: "1.2.3.6",
+            frame_of_reference: "1.2.3.7",
+            patient_id: "",
+            patient_name: "",
+            accession: "",
+            series_number: 2,
+            instance_number: 3,
+            position: [0.0; 3],
+            orientation: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+            pixel_spacing: [spacing, spacing],
+            slice_thickness: 1.0,
+            spacing_between_slices: 1.0,
+            rows: edge,
+            columns: edge,
+            series_description: "",
+            kernel: "",
+            acquired: WallTime::default(),
+            hu: &hu,
+        })
+    }
 }

@@ -320,6 +320,70 @@ fn bin_of(hu: i16) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The sums are those of the definition, in its order, to the last bit: weights across, then down.
+        #[test]
+        fn each_pixel_is_the_weighted_mean_of_what_it_covers(
+            (rows, columns) in (1..60_usize, 1..60_usize),
+            spacing in prop::array::uniform2(0.2..4.0_f64),
+            target in prop::sample::select(vec![2.8, 1.0, 9.0, 40.0]),
+            seed in any::<u32>(),
+        ) {
+            let native = noise(rows * columns, seed);
+            let mut reducer = Reducer::new(target);
+            // Another shape before, the same shape twice.
+            reducer.reduce(&[5; 6], 2, 3, [1.0, 1.0]).unwrap();
+            let first = reducer.reduce(&native, rows, columns, spacing).unwrap();
+            let again = reducer.reduce(&native, rows, columns, spacing).unwrap();
+            prop_assert_eq!(&first, &again);
+            prop_assert_eq!(first.hu(), defined(&native, rows, columns, spacing, target));
+            let mut bins = [0_u32; HISTOGRAM_BINS];
+            for hu in native {
+                bins[usize::try_from((i32::from(hu) + 1024).max(0) / 64).unwrap().min(63)] += 1;
+            }
+            prop_assert_eq!(first.histogram(), &bins);
+        }
+    }
+
+    fn noise(pixels: usize, seed: u32) -> Vec<i16> {
+        let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+        let states = std::iter::successors(Some(seed), next).skip(1).take(pixels);
+        states.map(|state| (state >> 16) as u16 as i16).collect()
+    }
+
+    fn defined(
+        native: &[i16],
+        rows: usize,
+        columns: usize,
+        [row_mm, column_mm]: [f64; 2],
+        target_mm: f64,
+    ) -> Vec<i16> {
+        let spans = |count: usize, mm: f64| {
+            let extent = count as f64 * mm;
+            let wanted = (extent / target_mm).round().max(1.0);
+            let start = (extent - wanted * target_mm) / 2.0 / mm;
+            let ratio = target_mm / mm;
+            let each = (0..whole(wanted)).map(|i| covering(start + i as f64 * ratio, ratio, count));
+            each.collect::<Vec<_>>()
+        };
+        let across = spans(columns, column_mm);
+        let mut reduced = Vec::new();
+        for (top, heights) in spans(rows, row_mm) {
+            for (left, widths) in &across {
+                let mut sum = 0.0;
+                for (line, height) in heights.iter().enumerate() {
+                    let line = &native[(top + line) * columns + left..];
+                    let products = line.iter().zip(widths);
+                    let mean = products.fold(0.0, |sum, (hu, width)| sum + f32::from(*hu) * width);
+                    sum += height * mean;
+                }
+                reduced.push(sum.round() as i16);
+            }
+        }
+        reduced
+    }
 
     #[test]
     fn a_flat_slice_stays_flat_and_keeps_its_extent() {
