@@ -20,20 +20,15 @@ pub(super) fn decode(
     samples: &mut [u16],
 ) -> Result<(), Fault> {
     let scan = Scan::parse(frame, segments)?;
-    let interval = scan.interval_lines(columns)?.unwrap_or(usize::MAX);
     let lines = samples.len() / columns.max(1);
     let mut rest = scan.entropy_coded;
-    let blocks = samples.chunks_mut(
-        interval
-            .saturating_mul(columns)
-            .clamp(1, samples.len().max(1)),
-    );
+    let blocks = samples.chunks_mut(scan.interval_samples(columns)?);
     for (index, block) in blocks.enumerate() {
         if index > 0 {
             rest = restart(rest, index - 1)?;
         }
         rest = unstuff(rest, unstuffed);
-        scan.interval(columns, unstuffed, block)?;
+        scan.lines(columns, unstuffed, block)?;
     }
     // The scan ends at a marker: without one, its last bytes may be what a cut stream was padded with.
     if rest.len() < 2 {
@@ -71,7 +66,7 @@ impl<'a> Scan<'a> {
             match segments.next().ok_or(ENDS)? {
                 (0xC4, body) => huffman_tables(body, &mut tables)?,
                 (0xDD, &[high, low]) => {
-                    restart_interval = usize::from(u16::from_be_bytes([high, low]))
+                    restart_interval = usize::from(u16::from_be_bytes([high, low]));
                 }
                 // Ns, component and its table, Ss, Se, Ah and Al.
                 (0xDA, &[1, _, table, selection @ 1..=7, _, transform @ 0..=15]) => {
@@ -95,17 +90,17 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// H.1.1: an interval is whole lines.
-    fn interval_lines(&self, columns: usize) -> Result<Option<usize>, Fault> {
+    /// How many samples come before each restart marker: whole lines (H.1.1).
+    fn interval_samples(&self, columns: usize) -> Result<usize, Fault> {
         match self.restart_interval {
-            0 => Ok(None),
-            samples if samples.is_multiple_of(columns) => Ok(Some(samples / columns)),
+            0 => Ok(usize::MAX),
+            samples if samples.is_multiple_of(columns) => Ok(samples),
             _ => Err("a JPEG restart interval that is not whole lines"),
         }
     }
 
     /// Decodes the lines up to the next restart marker from `unstuffed`, which is given a margin.
-    fn interval(
+    fn lines(
         &self,
         columns: usize,
         unstuffed: &mut Vec<u8>,

@@ -6,6 +6,10 @@ use crate::refusal::Refusal;
 /// Bins of the coarse histogram, 64 HU each from -1024 up.
 pub const HISTOGRAM_BINS: usize = 64;
 
+/// The largest image, mm²: a topogram of the whole body. What a slice keeps is bounded by it, whatever its file says of its
+/// pixels; which slices are triaged is for the gate to say.
+const AREA_MM2_MAX: f64 = 2.0e6;
+
 /// A slice on the target grid, index order `y, x`, HU.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReducedSlice {
@@ -96,7 +100,7 @@ impl Reducer {
     /// Shape: `hu` is `rows × columns`, row-major `y, x`; out `round(extent / target_mm)` each way, the centre kept.
     /// Where the native pixels are larger than the target the same overlap weights interpolate between none, so pixels
     /// are repeated in part. Units: HU; `spacing_mm` from row to row and from column to column.
-    /// Errors: [`Refusal::SpacingImplausible`] when there is nothing to reduce.
+    /// Errors: [`Refusal::SpacingImplausible`] when there is nothing to reduce, or more than two square metres.
     pub fn reduce(
         &mut self,
         hu: &[i16],
@@ -161,6 +165,10 @@ impl Reducer {
 impl Axes {
     fn new(shape: (usize, usize, [f64; 2]), target_mm: f64) -> Option<Axes> {
         let (rows, columns, [row_mm, column_mm]) = shape;
+        let area_mm2 = rows as f64 * row_mm * columns as f64 * column_mm;
+        if area_mm2 > AREA_MM2_MAX {
+            return None;
+        }
         Some(Axes {
             shape,
             down: Axis::new(rows, row_mm, target_mm)?,
@@ -379,7 +387,7 @@ mod tests {
                     let mean = products.fold(0.0, |sum, (hu, width)| sum + f32::from(*hu) * width);
                     sum += height * mean;
                 }
-                reduced.push(sum.round() as i16);
+                reduced.push(rounded(sum));
             }
         }
         reduced
@@ -420,9 +428,10 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_that_does_not_fill_its_shape_is_refused() {
+    fn a_slice_that_does_not_fill_its_shape_or_is_larger_than_a_body_is_refused() {
         assert!(reduce(&[0; 10], 4, 4, 0.7, 0.7, 2.8).is_err());
         assert!(reduce(&[], 0, 0, 0.7, 0.7, 2.8).is_err());
         assert!(reduce(&[0; 16], 4, 4, f64::NAN, 0.7, 2.8).is_err());
+        assert!(reduce(&[0; 16], 4, 4, 400.0, 400.0, 2.8).is_err());
     }
 }

@@ -119,12 +119,15 @@ fn a_stream_cut_anywhere_is_refused() {
             ..Encoding::plain(12)
         };
         let stream = encode(&samples, ct.columns, &encoding);
-        for length in 0..stream.len() - 1 {
-            let code = stored(&ct.jpeg(&stream[..length], 1)).unwrap_err();
-            assert!(
-                ["pixel-data", "truncated"].contains(&code),
-                "{length}: {code}"
-            );
+        for length in 0..stream.len() - 2 {
+            let cut = &stream[..length];
+            for end in [&[][..], &[0xFF], &[0xFF, 0xD9]] {
+                let code = stored(&ct.jpeg(&[cut, end].concat(), 1)).unwrap_err();
+                assert!(
+                    ["pixel-data", "truncated"].contains(&code),
+                    "{length}: {code}"
+                );
+            }
         }
     }
 }
