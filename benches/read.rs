@@ -1,7 +1,8 @@
 //! What it costs to read one DICOM file, part by part, beside the jpeg-decoder crate on the same frames.
 //!
 //! `cargo bench --bench read [-- FOLDER …]`; without folders the public test series and a phantom. Each line is
-//! milliseconds a file: the least and the median of the rounds. All parts take turns in each round.
+//! milliseconds a file: the mean over the files of each one's least and median time in all rounds, so that a busy machine
+//! shows in the median first. All parts take turns in each round.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -72,45 +73,47 @@ fn measure(folder: &Path) {
     files.truncate(FILES_MAX);
     let mut reader = Reader::new(ReadLimits::default(), SPACING_MM, Redacted::new([0; 32]));
     let mut parts = Parts::default();
-    let mut times: [Vec<f64>; 7] = Default::default();
+    let mut rounds: Vec<Vec<[f64; 7]>> = vec![Vec::new(); files.len()];
     for _ in 0..ROUNDS {
-        let mut sums = [0.0; 7];
-        for file in &files {
+        for (file, rounds) in files.iter().zip(&mut rounds) {
+            let mut times = [0.0; 7];
             let began = Instant::now();
             black_box(reader.read(file, WallTime::default()));
-            sums[0] += millis(began);
-        }
-        for file in &files {
-            parts.read(file, &mut sums);
-        }
-        for (times, sum) in times.iter_mut().zip(sums) {
-            times.push(sum / files.len() as f64);
+            times[0] = millis(began);
+            parts.read(file, &mut times);
+            rounds.push(times);
         }
     }
+    let mean = |part: usize, rank: usize| {
+        let ranked = rounds.iter().map(|rounds| {
+            let mut times: Vec<f64> = rounds.iter().map(|times| times[part]).collect();
+            times.sort_by(f64::total_cmp);
+            times[rank]
+        });
+        ranked.sum::<f64>() / rounds.len() as f64
+    };
     println!(
         "{}: {} files, {ROUNDS} rounds",
         folder.display(),
         files.len()
     );
-    println!("{:<40}{:>10}{:>10}", "milliseconds a file", "min", "median");
-    for (part, times) in PARTS.iter().zip(&mut times) {
-        times.sort_by(f64::total_cmp);
-        if times[0] > 0.0 {
-            println!("{part:<40}{:>10.3}{:>10.3}", times[0], times[ROUNDS / 2]);
+    println!(
+        "{:<40}{:>10}{:>10}",
+        "milliseconds a file", "least", "median"
+    );
+    let row = |what: &str, figure: &dyn Fn(usize) -> f64| {
+        println!("{what:<40}{:>10.3}{:>10.3}", figure(0), figure(ROUNDS / 2));
+    };
+    for (part, what) in PARTS.iter().enumerate() {
+        if mean(part, 0) > 0.0 {
+            row(what, &|rank| mean(part, rank));
         }
     }
-    let [whole, .., peer] = &times;
-    let [least, median] = [0, ROUNDS / 2].map(|at| 1000.0 / whole[at]);
-    println!(
-        "{:<40}{least:>10.0}{median:>10.0}",
-        "files a second on one core"
-    );
-    if peer[0] > 0.0 {
-        let [least, median] = [0, ROUNDS / 2].map(|at| peer[at] / times[3][at]);
-        println!(
-            "{:<40}{least:>10.2}{median:>10.2}",
-            "the crate / pixels to HU"
-        );
+    row("files a second on one core", &|rank| 1000.0 / mean(0, rank));
+    if mean(6, 0) > 0.0 {
+        row("the crate / pixels to HU", &|rank| {
+            mean(6, rank) / mean(3, rank)
+        });
     }
     println!();
 }
@@ -135,23 +138,23 @@ impl Default for Parts {
 }
 
 impl Parts {
-    fn read(&mut self, file: &Path, sums: &mut [f64; 7]) {
+    fn read(&mut self, file: &Path, times: &mut [f64; 7]) {
         use std::io::Read;
         let began = Instant::now();
         let mut open = std::fs::File::open(file).unwrap();
         let length = open.metadata().unwrap().len();
         self.bytes.resize(usize::try_from(length).unwrap(), 0);
         open.read_exact(&mut self.bytes).unwrap();
-        sums[1] += millis(began);
+        times[1] = millis(began);
 
         let began = Instant::now();
         let instance = read(&self.bytes, &ReadLimits::default()).unwrap();
         let place = instance.frame_geometry(0).unwrap();
-        sums[2] += millis(began);
+        times[2] = millis(began);
 
         let began = Instant::now();
         self.decoder.hu(&instance, 0, &mut self.hu).unwrap();
-        sums[3] += millis(began);
+        times[3] = millis(began);
 
         let began = Instant::now();
         let spacing = [place.row_spacing, place.column_spacing];
@@ -159,7 +162,7 @@ impl Parts {
             .reducer
             .reduce(&self.hu, place.rows, place.columns, spacing);
         black_box(reduced.unwrap());
-        sums[4] += millis(began);
+        times[4] = millis(began);
 
         let began = Instant::now();
         let mut digest = Sha256::new();
@@ -172,7 +175,7 @@ impl Parts {
             digest.update(&bytes[..block.len() * 2]);
         }
         black_box(digest.finalize());
-        sums[5] += millis(began);
+        times[5] = millis(began);
 
         if instance
             .header()
@@ -186,7 +189,7 @@ impl Parts {
             let stream = &self.bytes[start.unwrap()..];
             let began = Instant::now();
             black_box(jpeg_decoder::Decoder::new(stream).decode().unwrap());
-            sums[6] += millis(began);
+            times[6] = millis(began);
         }
     }
 }

@@ -5,8 +5,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::dicom::hounsfield::{Frame, Sample, Words};
 use crate::dicom::jpeg::FrameHeader;
-use crate::dicom::pixels::{Frame, PixelFormat, Sample, Words};
+use crate::dicom::pixels::PixelFormat;
 use crate::dicom::{jpeg, jpegls, rle};
 use crate::refusal::Refusal;
 
@@ -114,7 +115,7 @@ pub(super) struct Buffers {
     pub(super) unstuffed: Vec<u8>,
 }
 
-/// One frame's pixels, row by row. Errors: [`Refusal::PixelData`], [`Refusal::PixelFormat`].
+/// One frame's pixels, row by row. Errors: [`Refusal::PixelData`].
 pub(super) fn decode<'a>(
     packing: Packing,
     bytes: &'a [u8],

@@ -8,11 +8,13 @@
 
 mod attributes;
 mod codec;
+mod decoder;
 mod differences;
 mod element;
 mod file;
 mod frame;
 mod header;
+mod hounsfield;
 mod instance;
 mod jpeg;
 mod jpegls;
@@ -23,9 +25,10 @@ mod text;
 mod writer;
 
 pub use codec::transfer_syntaxes;
+pub use decoder::FrameDecoder;
 pub use frame::FrameGeometry;
 pub use header::{Header, Patient};
-pub use instance::{FrameDecoder, Instance, read, read_header};
+pub use instance::{Instance, read, read_header};
 pub use writer::{CtImage, write_ct};
 
 /// What a file may ask of us.

@@ -4,6 +4,7 @@
 
 mod components;
 mod grid;
+mod histogram;
 mod morphology;
 mod plausible;
 mod reduce;
@@ -12,7 +13,8 @@ mod stack;
 
 pub use components::{Component, Components, Neighbours, Span};
 pub use grid::{Grid3, GridError, Region};
+pub use histogram::HISTOGRAM_BINS;
 pub use morphology::{close, dilate};
 pub use plausible::plausible;
-pub use reduce::{HISTOGRAM_BINS, ReducedSlice, Reducer, reduce};
+pub use reduce::{ReducedSlice, Reducer, reduce};
 pub use stack::{Volume, VolumeLimits, stack};
