@@ -8,6 +8,9 @@
 use std::io::Write;
 
 use scanward::dicom::{CtImage, ReadLimits, read, read_header, write_ct};
+use scanward::edge::Reader;
+use scanward::ids::Redacted;
+use scanward::intake::ReadResult;
 use scanward::refusal::Refusal;
 use scanward::units::WallTime;
 
@@ -79,12 +82,15 @@ fn a_deflated_data_set_larger_than_the_limit_is_refused() {
 }
 
 #[test]
-fn the_content_digest_tells_pixels_and_positions_apart() {
+fn the_digest_of_a_slice_tells_pixels_and_positions_apart() {
     let hu = ramp();
-    let digest = |image: &CtImage<'_>| {
-        let file = write_ct(image);
-        let instance = read(&file, &ReadLimits::default()).unwrap();
-        instance.header().content_digest
+    let mut reader = Reader::new(ReadLimits::default(), 2.8, Redacted::new([0; 32]));
+    let mut digest = |image: &CtImage<'_>| {
+        let result = reader.parse(&write_ct(image), WallTime::default());
+        let ReadResult::Series(arrival) = result else {
+            panic!("{result:?}")
+        };
+        arrival.slices.unwrap().swap_remove(0).digest
     };
     let base = slice(&hu);
     let renamed = CtImage {

@@ -1,12 +1,14 @@
-//! One frame's pixel bytes to stored values, whatever the transfer syntax.
+//! One frame's pixel bytes to 16-bit words, whatever the transfer syntax.
 //!
 //! The size a codestream claims is compared with Rows and Columns before a decoder sees it, so that no decoder reserves
 //! more than the image needs; decoders of others run behind `catch_unwind`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::dicom::hounsfield::{Frame, Sample, Words};
+use crate::dicom::jpeg::FrameHeader;
 use crate::dicom::pixels::PixelFormat;
-use crate::dicom::{jpegls, rle};
+use crate::dicom::{jpeg, jpegls, rle};
 use crate::refusal::Refusal;
 
 /// How pixel data is packed.
@@ -90,12 +92,13 @@ pub(super) fn check_stream(
     bytes: &[u8],
     transfer_syntax: &str,
 ) -> Result<(), Refusal> {
-    match (packing, FrameHeader::find(bytes)) {
-        (Packing::Jpeg, Some(frame)) if !frame.lossless && frame.precision > 8 => {
-            Err(Refusal::TransferSyntax {
-                uid: format!("{} with {} bits", shown(transfer_syntax), frame.precision),
-            })
-        }
+    if packing != Packing::Jpeg {
+        return Ok(());
+    }
+    match FrameHeader::find(bytes) {
+        Some(frame) if !frame.lossless && frame.precision > 8 => Err(Refusal::TransferSyntax {
+            uid: format!("{} with {} bits", shown(transfer_syntax), frame.precision),
+        }),
         _ => Ok(()),
     }
 }
@@ -105,142 +108,104 @@ fn shown(uid: &str) -> &str {
     if plain { uid } else { "that is no UID" }
 }
 
-/// Fills `stored` with one frame's stored values, row by row. Errors: [`Refusal::PixelData`].
-pub(super) fn decode(
+/// Memory that decoding uses again from frame to frame.
+#[derive(Default)]
+pub(super) struct Buffers {
+    pub(super) words: Vec<u16>,
+    pub(super) unstuffed: Vec<u8>,
+}
+
+/// One frame's pixels, row by row. Errors: [`Refusal::PixelData`].
+pub(super) fn decode<'a>(
     packing: Packing,
-    bytes: &[u8],
+    bytes: &'a [u8],
     format: &PixelFormat,
-    stored: &mut Vec<i32>,
-) -> Result<(), Refusal> {
+    buffers: &'a mut Buffers,
+) -> Result<Frame<'a>, Refusal> {
+    let Buffers { words, unstuffed } = buffers;
+    let unpacked = |bits: u32| Sample::new(bits, 0, format.signed);
     let outcome = match packing {
-        Packing::Native { big_endian } => native(bytes, big_endian, format, stored),
-        Packing::Rle => rle::decode(bytes, format, stored).map_err(str::to_owned),
-        Packing::JpegLs => jpegls::decode(bytes, format, stored).map_err(str::to_owned),
-        Packing::Jpeg => caught(|| jpeg(bytes, format, stored)),
-        Packing::Jpeg2000 => caught(|| jpeg2000(bytes, format, stored)),
+        Packing::Native { big_endian } => return native(bytes, big_endian, format, words),
+        Packing::Rle => rle::decode(bytes, format, words)
+            .map(|()| Sample::new(format.bits, format.shift, format.signed))
+            .map_err(str::to_owned),
+        Packing::JpegLs => jpegls::decode(bytes, format, words)
+            .map(|precision| unpacked(format.bits.max(precision)))
+            .map_err(str::to_owned),
+        Packing::Jpeg => caught(|| jpeg::decode(bytes, format, unstuffed, words))
+            .map(|precision| unpacked(format.bits.max(precision))),
+        Packing::Jpeg2000 => caught(|| jpeg2000(bytes, format, words)),
     };
     let pixels = format.pixels();
     match outcome {
-        Ok(()) if stored.len() == pixels => Ok(()),
-        Ok(()) => Err(Refusal::PixelData {
-            what: format!("{} pixels instead of {pixels}", stored.len()),
+        Ok(sample) if words.len() == pixels => Ok(Frame {
+            words: Words::Own(words),
+            sample,
+        }),
+        Ok(_) => Err(Refusal::PixelData {
+            what: format!("{} pixels instead of {pixels}", words.len()),
         }),
         Err(what) => Err(Refusal::PixelData { what }),
     }
 }
 
-fn caught(decode: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+fn caught<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(decode))
         .unwrap_or_else(|_| Err("the decoder gave up on a damaged stream".to_owned()))
 }
 
-fn native(
-    bytes: &[u8],
+/// Words of the usual byte order are used where they lie.
+fn native<'a>(
+    bytes: &'a [u8],
     big_endian: bool,
     format: &PixelFormat,
-    stored: &mut Vec<i32>,
-) -> Result<(), String> {
-    let (bits, shift) = (format.bits, format.shift);
-    let value = |raw: u16| format.stored(u32::from(raw) >> shift, bits);
+    words: &'a mut Vec<u16>,
+) -> Result<Frame<'a>, Refusal> {
     let (pairs, _) = bytes.as_chunks::<2>();
-    stored.clear();
-    match (format.bytes_allocated, big_endian) {
-        (1, false) => stored.extend(bytes.iter().map(|byte| value(u16::from(*byte)))),
-        (2, false) => stored.extend(pairs.iter().map(|pair| value(u16::from_le_bytes(*pair)))),
-        (2, true) => stored.extend(pairs.iter().map(|pair| value(u16::from_be_bytes(*pair)))),
-        _ => return Err("8-bit pixels in big-endian words".to_owned()),
-    }
-    Ok(())
-}
-
-/// JPEG baseline, extended (8 bit) and lossless.
-fn jpeg(bytes: &[u8], format: &PixelFormat, stored: &mut Vec<i32>) -> Result<(), String> {
-    let frame = FrameHeader::find(bytes).ok_or("no JPEG frame header")?;
-    frame.check(format)?;
-    let mut decoder = jpeg_decoder::Decoder::new(bytes);
-    decoder.set_max_decoding_buffer_size(format.pixels().saturating_mul(4));
-    let decoded = decoder.decode().map_err(|error| error.to_string())?;
-    let info = decoder.info().ok_or("no JPEG frame header")?;
-    let (bits, precision) = (format.bits, frame.precision);
-    let value = |raw: u16| format.stored(u32::from(raw), bits.max(precision));
-    stored.clear();
-    match info.pixel_format {
-        jpeg_decoder::PixelFormat::L8 => {
-            stored.extend(decoded.iter().map(|byte| value(u16::from(*byte))));
+    words.clear();
+    let words = match (format.bytes_allocated, big_endian) {
+        (2, false) => Words::Little(pairs),
+        (2, true) => {
+            words.extend(pairs.iter().copied().map(u16::from_be_bytes));
+            Words::Own(words)
         }
-        jpeg_decoder::PixelFormat::L16 => {
-            let (pairs, _) = decoded.as_chunks::<2>();
-            stored.extend(pairs.iter().map(|pair| value(u16::from_ne_bytes(*pair))));
+        (_, false) => {
+            words.extend(bytes.iter().copied().map(u16::from));
+            Words::Own(words)
         }
-        jpeg_decoder::PixelFormat::RGB24 | jpeg_decoder::PixelFormat::CMYK32 => {
-            return Err("a colour JPEG".to_owned());
+        (_, true) => {
+            return Err(Refusal::PixelData {
+                what: "8-bit pixels in big-endian words".to_owned(),
+            });
         }
-    }
-    Ok(())
-}
-
-/// The frame header (SOF) of a JPEG stream.
-struct FrameHeader {
-    /// SOF3.
-    lossless: bool,
-    precision: u32,
-    rows: usize,
-    columns: usize,
-    components: u8,
-}
-
-impl FrameHeader {
-    fn find(bytes: &[u8]) -> Option<FrameHeader> {
-        let mut at = bytes.windows(2).position(|pair| pair == [0xFF, 0xD8])? + 2;
-        loop {
-            let [mark, code, high, low] = *bytes.get(at..)?.first_chunk::<4>()?;
-            let is_frame = matches!(code, 0xC0..=0xCF) && !matches!(code, 0xC4 | 0xC8 | 0xCC);
-            match (mark, code) {
-                (0xFF, 0xFF) => at += 1,
-                (0xFF, _) if is_frame => {
-                    let body = bytes.get(at + 4..)?.first_chunk::<6>()?;
-                    let [precision, y1, y0, x1, x0, components] = *body;
-                    return Some(FrameHeader {
-                        lossless: code == 0xC3,
-                        precision: u32::from(precision),
-                        rows: usize::from(u16::from_be_bytes([y1, y0])),
-                        columns: usize::from(u16::from_be_bytes([x1, x0])),
-                        components,
-                    });
-                }
-                (0xFF, _) => at += 2 + usize::from(u16::from_be_bytes([high, low])),
-                _ => return None,
-            }
-        }
-    }
-
-    fn check(&self, format: &PixelFormat) -> Result<(), String> {
-        let (rows, columns) = (self.rows, self.columns);
-        if self.components != 1 {
-            return Err(format!("{} colour components", self.components));
-        }
-        if (rows, columns) != (format.rows, format.columns) {
-            return Err(format!("the codestream holds {rows} x {columns} pixels"));
-        }
-        Ok(())
-    }
+    };
+    let sample = Sample::new(format.bits, format.shift, format.signed);
+    Ok(Frame { words, sample })
 }
 
 /// JPEG 2000 through openjp2.
-fn jpeg2000(bytes: &[u8], format: &PixelFormat, stored: &mut Vec<i32>) -> Result<(), String> {
+fn jpeg2000(bytes: &[u8], format: &PixelFormat, words: &mut Vec<u16>) -> Result<Sample, String> {
     check_jpeg2000_size(bytes, format)?;
     let image = jpeg2k::Image::from_bytes(bytes).map_err(|error| error.to_string())?;
     let [component] = image.components() else {
         return Err("more than one colour component".to_owned());
     };
     let (bits, signed) = (component.precision(), component.is_signed());
-    stored.clear();
-    stored.extend(component.data().iter().map(|value| match signed {
+    if bits > 16 {
+        return Err(format!("a codestream of {bits} bits"));
+    }
+    // Two's complement, whether the component is signed or not.
+    let word = |value: &i32| {
+        let [low, high, ..] = value.to_le_bytes();
+        u16::from_le_bytes([low, high])
+    };
+    words.clear();
+    words.extend(component.data().iter().map(word));
+    Ok(match signed {
         // The codestream's own sign is right where the header says otherwise.
-        true => *value,
-        false => format.stored(value.cast_unsigned(), bits),
-    }));
-    Ok(())
+        true => Sample::new(16, 0, true),
+        false => Sample::new(bits, 0, format.signed),
+    })
 }
 
 /// Compares the SIZ segment with the header. Source: ISO 15444-1 A.5.1.

@@ -24,7 +24,7 @@ pub struct Header {
     pub series: SeriesKey,
     /// Study Instance UID; `None` when it is empty or unusable.
     pub study: Option<Uid>,
-    /// SOP Instance UID; real exports leave it empty: then the position and `content_digest` tell instances apart.
+    /// SOP Instance UID; real exports leave it empty: then place and pixels tell instances apart.
     pub instance: Option<Uid>,
     /// Frame of Reference UID; real exports leave it empty.
     pub frame_of_reference: Option<Uid>,
@@ -62,8 +62,6 @@ pub struct Header {
     pub accession: Option<Redacted<String>>,
     /// The patient.
     pub patient: Redacted<Patient>,
-    /// SHA-256 over the stored pixel bytes and the position of every frame: answers "the same image again?".
-    pub content_digest: [u8; 32],
 }
 
 /// The parts of a [`Header`] that are known before the pixels have been looked at.
@@ -75,7 +73,6 @@ pub(super) struct ImageFacts {
     pub(super) slice_thickness: Option<f64>,
     pub(super) image_type: Vec<String>,
     pub(super) transfer_syntax: String,
-    pub(super) content_digest: [u8; 32],
 }
 
 /// The Series Instance UID. Errors: [`Refusal::MissingElement`], [`Refusal::Malformed`].
@@ -136,7 +133,6 @@ pub(super) fn header(attributes: &Attributes<'_>, facts: ImageFacts) -> Result<H
             name: text(0x0010_0010),
             birth_date: text(0x0010_0030),
         }),
-        content_digest: facts.content_digest,
     })
 }
 

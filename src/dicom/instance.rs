@@ -1,19 +1,17 @@
 //! One CT instance: what it says, where its frames lie, and its Hounsfield units frame by frame.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use sha2::{Digest, Sha256};
-
 use crate::dicom::ReadLimits;
 use crate::dicom::attributes::Attributes;
-use crate::dicom::codec::{Packing, check_stream, decode};
+use crate::dicom::codec::{Packing, check_stream};
+use crate::dicom::decoder::FrameDecoder;
 use crate::dicom::element::{PIXEL_DATA, Value};
 use crate::dicom::file::{DicomFile, walk};
 use crate::dicom::frame::{FrameAttributes, FrameGeometry};
 use crate::dicom::header::{Header, ImageFacts, header, modality, series_key, type_values};
-use crate::dicom::pixels::{PixelFormat, to_hu};
+use crate::dicom::pixels::PixelFormat;
 use crate::refusal::Refusal;
 
 /// CT Image, Enhanced CT Image and Legacy Converted Enhanced CT Image Storage. Source: PS3.4 B.5.
@@ -25,12 +23,12 @@ const CT_CLASSES: [&str; 3] = [
 
 /// A CT instance whose structure, format and geometry have been checked; its pixels are decoded on demand.
 pub struct Instance<'a> {
-    file: DicomFile<'a>,
+    pub(super) file: DicomFile<'a>,
     header: Header,
-    format: PixelFormat,
-    packing: Packing,
+    pub(super) format: PixelFormat,
+    pub(super) packing: Packing,
     /// For each frame the ranges of its bytes, in order.
-    frames: Vec<Vec<Range<usize>>>,
+    pub(super) frames: Vec<Vec<Range<usize>>>,
 }
 
 impl fmt::Debug for Instance<'_> {
@@ -62,7 +60,7 @@ pub fn read<'a>(bytes: &'a [u8], limits: &ReadLimits) -> Result<Instance<'a>, Re
         let start = attributes.bytes.get(first.clone()).unwrap_or(&[]);
         check_stream(packing, start, &file.transfer_syntax)?;
     }
-    let header = describe(&file, &format, &frames)?;
+    let header = describe(&file, &format)?;
     Ok(Instance {
         file,
         header,
@@ -93,6 +91,11 @@ impl Instance<'_> {
         &self.header
     }
 
+    /// The same, for good.
+    pub fn into_header(self) -> Header {
+        self.header
+    }
+
     /// Number of frames, at least one.
     pub fn frame_count(&self) -> usize {
         self.frames.len()
@@ -109,33 +112,20 @@ impl Instance<'_> {
         attributes.geometry(self.format.rows, self.format.columns)
     }
 
-    /// Fills `hu` with the Hounsfield units of frame `index` (from 0), in index order `y, x`.
+    /// As [`FrameDecoder::hu`], with buffers for this frame alone.
     ///
-    /// Rescaled by slope and intercept, clamped to -1024 to 3071; pixel padding is air. The buffer is reused.
-    /// Errors: [`Refusal::PixelData`], [`Refusal::PixelFormat`]; [`Refusal::NoImage`] past the last frame.
+    /// Errors: as there.
     pub fn frame_hu(&self, index: usize, hu: &mut Vec<i16>) -> Result<(), Refusal> {
-        let rescale = FrameAttributes::of(self.file.attributes(), index).rescale()?;
-        let mut stored = Vec::with_capacity(self.format.pixels());
-        self.frame_stored(index, &mut stored)?;
-        to_hu(&stored, rescale, self.format.padding, hu)
+        FrameDecoder::default().hu(self, index, hu)
     }
 
     /// Fills `stored` with the stored values of frame `index`, before rescale, in index order `y, x`.
     ///
     /// Errors: [`Refusal::PixelData`]; [`Refusal::NoImage`] past the last frame.
     pub fn frame_stored(&self, index: usize, stored: &mut Vec<i32>) -> Result<(), Refusal> {
-        let ranges = self.frames.get(index).ok_or(Refusal::NoImage)?;
-        let bytes = joined(self.file.attributes().bytes, ranges);
-        decode(self.packing, &bytes, &self.format, stored)
-    }
-}
-
-/// The bytes of `ranges` one behind the other; copied only when there are several.
-fn joined<'a>(bytes: &'a [u8], ranges: &[Range<usize>]) -> Cow<'a, [u8]> {
-    let part = |range: &Range<usize>| bytes.get(range.clone()).unwrap_or(&[]);
-    match ranges {
-        [only] => Cow::Borrowed(part(only)),
-        several => Cow::Owned(several.iter().flat_map(part).copied().collect()),
+        FrameDecoder::default()
+            .frame(self, index)
+            .map(|frame| frame.stored(stored))
     }
 }
 
@@ -253,29 +243,12 @@ fn encapsulated_frames(
 }
 
 /// The header, with every frame's geometry and rescale checked on the way.
-fn describe(
-    file: &DicomFile<'_>,
-    format: &PixelFormat,
-    frames: &[Vec<Range<usize>>],
-) -> Result<Header, Refusal> {
+fn describe(file: &DicomFile<'_>, format: &PixelFormat) -> Result<Header, Refusal> {
     let attributes = file.attributes();
-    let mut digest = Sha256::new();
-    for (index, ranges) in frames.iter().enumerate() {
+    for index in 0..format.frames {
         let frame = FrameAttributes::of(attributes, index);
-        let place = frame.geometry(format.rows, format.columns)?;
+        frame.geometry(format.rows, format.columns)?;
         frame.rescale()?;
-        let spacing = [place.row_spacing, place.column_spacing];
-        for number in place
-            .position
-            .iter()
-            .chain(&place.orientation)
-            .chain(&spacing)
-        {
-            digest.update(number.to_le_bytes());
-        }
-        for range in ranges {
-            digest.update(attributes.bytes.get(range.clone()).unwrap_or(&[]));
-        }
     }
     let first = FrameAttributes::of(attributes, 0);
     let place = first.geometry(format.rows, format.columns)?;
@@ -286,7 +259,6 @@ fn describe(
         slice_thickness: first.slice_thickness(),
         image_type: type_values(first.image_type()),
         transfer_syntax: file.transfer_syntax.clone(),
-        content_digest: digest.finalize().into(),
     };
     header(&attributes, facts)
 }
@@ -294,6 +266,9 @@ fn describe(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dicom::codec::{Buffers, decode};
+    use crate::dicom::decoder::joined;
+    use sha2::{Digest, Sha256};
 
     /// The decoders on instances that are no CT: [`read`] refuses them, so the stages below it are driven.
     #[test]
@@ -328,9 +303,11 @@ mod tests {
             let format = PixelFormat::parse(&attributes, &limits).unwrap();
             let packing = Packing::of(&file.transfer_syntax).unwrap();
             let frames = frame_ranges(&attributes, &format, packing).unwrap();
-            let pixels = joined(attributes.bytes, &frames[0]);
+            let (mut buffer, mut buffers) = (Vec::new(), Buffers::default());
+            let pixels = joined(attributes.bytes, &frames[0], &mut buffer);
             let mut stored = Vec::new();
-            decode(packing, &pixels, &format, &mut stored).unwrap();
+            let frame = decode(packing, pixels, &format, &mut buffers).unwrap();
+            frame.stored(&mut stored);
             let mut sum = Sha256::new();
             stored.iter().for_each(|v| sum.update(v.to_le_bytes()));
             let hex: String = sum.finalize().iter().map(|b| format!("{b:02x}")).collect();

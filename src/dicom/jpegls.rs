@@ -15,29 +15,28 @@ const RUN_ORDER: [u32; 32] = [
     14, 15,
 ];
 
-/// Fills `stored` with the values of one frame; the text says what is wrong.
+/// Fills `words` with the samples of one frame and returns their precision in bits; the text says what is wrong.
 pub(super) fn decode(
     bytes: &[u8],
     format: &PixelFormat,
-    stored: &mut Vec<i32>,
-) -> Result<(), Fault> {
+    words: &mut Vec<u16>,
+) -> Result<u32, Fault> {
     let scan = Scan::parse(bytes, format)?;
-    let bits = format.bits.max(scan.precision);
     let mut decoder = Decoder::new(&scan);
     let width = format.columns;
     // One value before the line and one behind it, for the neighbours outside (A.2.1).
     let mut above = vec![0i64; width + 2];
     let mut line = vec![0i64; width + 2];
-    stored.clear();
+    words.clear();
     for _ in 0..format.rows {
         prepare(&mut above, &mut line);
         decoder.line(&above, &mut line)?;
         let values = line.get(1..=width).unwrap_or(&[]);
-        let raw = |value: &i64| u32::try_from(*value).unwrap_or(0);
-        stored.extend(values.iter().map(|value| format.stored(raw(value), bits)));
+        let word = |value: &i64| u16::try_from(*value).unwrap_or(0);
+        words.extend(values.iter().map(word));
         std::mem::swap(&mut above, &mut line);
     }
-    Ok(())
+    Ok(scan.precision)
 }
 
 /// Right of the last pixel above stands that pixel; left of the first pixel stands the one above it.

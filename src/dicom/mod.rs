@@ -8,18 +8,24 @@
 
 mod attributes;
 mod codec;
+mod decoder;
+mod differences;
 mod element;
 mod file;
 mod frame;
 mod header;
+mod hounsfield;
 mod instance;
+mod jpeg;
 mod jpegls;
+mod lossless;
 mod pixels;
 mod rle;
 mod text;
 mod writer;
 
 pub use codec::transfer_syntaxes;
+pub use decoder::FrameDecoder;
 pub use frame::FrameGeometry;
 pub use header::{Header, Patient};
 pub use instance::{Instance, read, read_header};

@@ -1,11 +1,11 @@
-//! The pixel format an instance declares, and stored values to Hounsfield units.
+//! The pixel format an instance declares.
 //!
 //! Source: PS3.5 chapter 8 (bits allocated, bits stored, high bit), PS3.3 C.7.6.3 and C.7.5.1.1.2 (pixel padding).
 
 use crate::dicom::ReadLimits;
 use crate::dicom::attributes::Attributes;
+use crate::dicom::hounsfield::Sample;
 use crate::refusal::Refusal;
-use crate::units::{Hu, Rescale};
 
 /// How the stored values of one frame are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,22 +83,11 @@ impl PixelFormat {
         self.rows * self.columns
     }
 
-    /// The stored value in the lowest `bits` of `raw`, signed as Pixel Representation says.
-    pub(super) fn stored(&self, raw: u32, bits: u32) -> i32 {
-        let unused = 32u32.saturating_sub(bits).min(31);
-        let top = raw << unused;
-        if self.signed {
-            top.cast_signed() >> unused
-        } else {
-            (top >> unused).cast_signed()
-        }
-    }
-
     /// Pixel Padding Value, up to Pixel Padding Range Limit when that is there.
     fn padding_range(&self, attributes: &Attributes<'_>) -> Option<(i32, i32)> {
         let value = |tag| {
             let raw = attributes.short(tag)?;
-            Some(self.stored(u32::from(raw), 16))
+            Some(Sample::new(16, 0, self.signed).value(raw))
         };
         let first = value(0x0028_0120)?;
         let last = value(0x0028_0121).unwrap_or(first);
@@ -133,69 +122,5 @@ fn frames(attributes: &Attributes<'_>, limits: &ReadLimits) -> Result<usize, Ref
             what: format!("{frames} frames"),
         }),
         frames => Ok(frames),
-    }
-}
-
-/// Fills `hu` with the Hounsfield units of `stored` (same order); padding becomes air.
-///
-/// Errors: [`Refusal::PixelFormat`] when the values span more than 16 bits.
-pub(super) fn to_hu(
-    stored: &[i32],
-    rescale: Rescale,
-    padding: Option<(i32, i32)>,
-    hu: &mut Vec<i16>,
-) -> Result<(), Refusal> {
-    hu.clear();
-    let least = stored.iter().copied().min().unwrap_or(0);
-    let most = stored.iter().copied().max().unwrap_or(0);
-    let too_wide = || Refusal::PixelFormat {
-        what: format!("stored values from {least} to {most}"),
-    };
-    // A slice holds 262144 pixels and some thousand different values: a table makes the rounding cheap.
-    if most.abs_diff(least) > 0xFFFF {
-        return Err(too_wide());
-    }
-    let is_padding = |value: i32| padding.is_some_and(|(low, high)| (low..=high).contains(&value));
-    let table: Vec<i16> = (least..=most)
-        .map(|value| match is_padding(value) {
-            true => Hu::AIR.get(),
-            false => rescale.apply(value).get(),
-        })
-        .collect();
-    hu.extend(stored.iter().map(|value| {
-        let entry = usize::try_from(value.abs_diff(least)).unwrap_or(usize::MAX);
-        table.get(entry).copied().unwrap_or(Hu::AIR.get())
-    }));
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stored_values_become_hounsfield_units_and_padding_becomes_air() {
-        let rescale = Rescale::new(1.0, -1024.0).unwrap();
-        let mut hu = vec![7; 3];
-        to_hu(&[0, 1024, 5000, 2000], rescale, Some((2000, 2010)), &mut hu).unwrap();
-        assert_eq!(hu, [-1024, 0, 3071, -1024]);
-        assert!(to_hu(&[-40_000, 40_000], rescale, None, &mut hu).is_err());
-    }
-
-    #[test]
-    fn sign_bits_follow_the_pixel_representation() {
-        let format = |signed| PixelFormat {
-            rows: 1,
-            columns: 1,
-            frames: 1,
-            bytes_allocated: 2,
-            bits: 12,
-            shift: 0,
-            signed,
-            padding: None,
-        };
-        assert_eq!(format(true).stored(0x0FFF, 12), -1);
-        assert_eq!(format(false).stored(0xFFFF, 12), 0x0FFF);
-        assert_eq!(format(true).stored(0xF830, 16), -2000);
     }
 }

@@ -2,17 +2,18 @@
 
 use crate::dicom::pixels::PixelFormat;
 
-/// Fills `stored` with the raw words of one frame; the text says what is wrong.
+/// Fills `words` with the raw words of one frame; the text says what is wrong.
 pub(super) fn decode(
     bytes: &[u8],
     format: &PixelFormat,
-    stored: &mut Vec<i32>,
+    words: &mut Vec<u16>,
 ) -> Result<(), &'static str> {
     let segments = word(bytes, 0).ok_or("no RLE header")?;
     if segments != format.bytes_allocated {
         return Err("as many RLE segments as bytes a pixel are needed");
     }
-    let mut words = vec![0u32; format.pixels()];
+    words.clear();
+    words.resize(format.pixels(), 0);
     // Segments hold the bytes of all pixels, the most significant ones first.
     for segment in 0..segments {
         let start = word(bytes, segment + 1).ok_or("no RLE header")?;
@@ -21,16 +22,13 @@ pub(super) fn decode(
             false => word(bytes, segment + 2).ok_or("no RLE header")?,
         };
         let packed = bytes.get(start..end).ok_or("an RLE segment lies outside")?;
-        unpack(packed, &mut words)?;
+        unpack(packed, words)?;
     }
-    let (bits, shift) = (format.bits, format.shift);
-    stored.clear();
-    stored.extend(words.iter().map(|raw| format.stored(raw >> shift, bits)));
     Ok(())
 }
 
 /// Shifts one byte a pixel into `words`.
-fn unpack(packed: &[u8], words: &mut [u32]) -> Result<(), &'static str> {
+fn unpack(packed: &[u8], words: &mut [u16]) -> Result<(), &'static str> {
     const SHORT: &str = "an RLE segment ends before its pixels do";
     let mut words = words.iter_mut();
     let mut rest = packed;
@@ -41,14 +39,14 @@ fn unpack(packed: &[u8], words: &mut [u32]) -> Result<(), &'static str> {
             0..=127 => {
                 let (literal, behind) = behind.split_at_checked(run + 1).ok_or(SHORT)?;
                 for (byte, word) in literal.iter().zip(&mut words) {
-                    *word = *word << 8 | u32::from(*byte);
+                    *word = *word << 8 | u16::from(*byte);
                 }
                 behind
             }
             129..=255 => {
                 let (byte, behind) = behind.split_first().ok_or(SHORT)?;
                 for word in words.by_ref().take(257 - run) {
-                    *word = *word << 8 | u32::from(*byte);
+                    *word = *word << 8 | u16::from(*byte);
                 }
                 behind
             }

@@ -132,6 +132,25 @@ impl Rescale {
         let value = f64::from(stored) * self.slope + self.intercept;
         Hu::clamped(value)
     }
+
+    /// What is added to every stored value where nothing else is done: slope one, an intercept that is a whole number.
+    ///
+    /// From -29696 up, so that a stored value above the range of `i16` is above that of [`Hu`] too.
+    pub fn offset(self) -> Option<i16> {
+        let offset = nearest(self.intercept);
+        let is_whole = f64::from(offset).to_bits() == self.intercept.to_bits();
+        let is_one = self.slope.to_bits() == 1.0_f64.to_bits();
+        (is_whole && is_one && offset >= -29_696).then_some(offset)
+    }
+}
+
+/// The nearest `i16`; not-a-number becomes zero.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "`as` saturates, which is what is meant"
+)]
+fn nearest(value: f64) -> i16 {
+    value.round() as i16
 }
 
 /// Hounsfield units. Air is near -1000, water 0. Source: DICOM PS3.3 C.11.1.
@@ -149,15 +168,7 @@ impl Hu {
         if value.is_nan() {
             return Hu::AIR;
         }
-        let bounded = value
-            .round()
-            .clamp(f64::from(Hu::AIR.0), f64::from(Hu::MAX.0));
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "bounded to the i16 range one line above"
-        )]
-        let hu = bounded as i16;
-        Hu(hu)
+        Hu(nearest(value).clamp(Hu::AIR.0, Hu::MAX.0))
     }
 
     /// The raw value.

@@ -5,6 +5,7 @@
 mod bits;
 mod components;
 mod grid;
+mod histogram;
 mod morphology;
 mod plausible;
 mod reduce;
@@ -14,7 +15,8 @@ mod stack;
 pub use bits::BitMask;
 pub use components::{Component, Components, Neighbours, Span};
 pub use grid::{Grid3, GridError, Region};
+pub use histogram::HISTOGRAM_BINS;
 pub use morphology::{close, dilate};
 pub use plausible::plausible;
-pub use reduce::{HISTOGRAM_BINS, ReducedSlice, reduce};
+pub use reduce::{ReducedSlice, Reducer, reduce};
 pub use stack::{Volume, VolumeLimits, stack};

@@ -17,7 +17,7 @@ pub(super) fn single(value: f64) -> f32 {
     value as f32
 }
 
-/// Added to an f32 of at most ±2²², leaves its nearest whole number (ties to even) in the last bits of the sum: one
+/// As the network's training rounds (numpy's rint). Added to an f32 of at most ±2²², leaves its nearest whole number (ties to even) in the last bits of the sum: one
 /// addition, where a machine without a rounding instruction would call a function for each voxel.
 const ROUNDER: f32 = 12_582_912.0;
 

@@ -1,7 +1,8 @@
 //! Reduced slices to one volume: z resampled at the end, canonical orientation.
 
 use super::grid::Grid3;
-use super::reduce::{HISTOGRAM_BINS, ReducedSlice};
+use super::histogram::HISTOGRAM_BINS;
+use super::reduce::ReducedSlice;
 use super::rounding::{rounded, single, whole};
 use crate::refusal::Refusal;
 use crate::series::Geometry;
