@@ -363,6 +363,8 @@ struct Scene {
     unanswered: Vec<PathBuf>,
     hold_reads: bool,
     ready: Vec<Ready>,
+    /// Handed out ahead of time.
+    early: Vec<Ready>,
 }
 
 fn limits() -> IntakeLimits {
@@ -387,6 +389,7 @@ impl Scene {
             unanswered: Vec::new(),
             hold_reads: false,
             ready: Vec::new(),
+            early: Vec::new(),
         }
     }
 
@@ -436,6 +439,7 @@ impl Scene {
                     self.unanswered.push(path);
                 }
                 Action::Judge(ready) => self.ready.push(*ready),
+                Action::JudgeEarly(ready) => self.early.push(*ready),
                 Action::Ignored { .. } => {}
             }
         }

@@ -284,9 +284,10 @@ impl Service {
         saving: Box<crate::daemon::Saving>,
         tell: &mut dyn FnMut(Told<'_>),
     ) -> Event {
+        let (finding, paces) = (saving.finding.as_ref(), saving.paces.as_ref());
         match self
             .store
-            .close_series(&saving.record, saving.finding.as_ref(), &saving.rows)
+            .close_series(&saving.record, finding, &saving.rows, paces)
         {
             Ok(()) => {
                 info!(study = %saving.pseudonym, finding = %saving.closed.finding, outcome = saving.code, "series ended");
