@@ -5,6 +5,7 @@ use crate::refusal::Refusal;
 use crate::store::{FileMark, PathDigest};
 use crate::units::{Moment, WallTime};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// One file of one scan of the folder.
@@ -103,20 +104,22 @@ pub(super) enum Sight {
 /// All files of the folder.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    tracked: BTreeMap<PathBuf, Tracked>,
+    // By the path's bytes: comparing paths part by part would cost more than all else of a scan.
+    tracked: BTreeMap<OsString, Tracked>,
     /// What is to be read when; an entry that the file's phase does not bear out is void.
-    due: BTreeSet<(Moment, PathBuf)>,
+    due: BTreeSet<(Moment, OsString)>,
     reading: usize,
     scans: u64,
 }
 
 impl Files {
     pub(super) fn get(&self, path: &Path) -> Option<&Tracked> {
-        self.tracked.get(path)
+        self.tracked.get(path.as_os_str())
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&PathBuf, &Tracked)> {
-        self.tracked.iter()
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Path, &Tracked)> {
+        let files = self.tracked.iter();
+        files.map(|(path, tracked)| (Path::new(path), tracked))
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = &Tracked> {
@@ -144,11 +147,11 @@ impl Files {
         at_first_sight: impl FnOnce(&FileSeen) -> Phase,
     ) -> Sight {
         let known = self.tracked.len();
-        let Some(tracked) = self.tracked.get_mut(&seen.path) else {
+        let Some(tracked) = self.tracked.get_mut(seen.path.as_os_str()) else {
             if known < files_max {
                 let phase = at_first_sight(&seen);
                 let tracked = Tracked::new(seen.clone(), now, phase, self.scans);
-                self.tracked.insert(seen.path, tracked);
+                self.tracked.insert(seen.path.into_os_string(), tracked);
             }
             return Sight::Still;
         };
@@ -182,7 +185,7 @@ impl Files {
 
     /// The writer of a file closed it: it need not hold still first.
     pub(super) fn closed_by_writer(&mut self, path: &Path) {
-        let Some(tracked) = self.tracked.get_mut(path) else {
+        let Some(tracked) = self.tracked.get_mut(path.as_os_str()) else {
             return;
         };
         if tracked.phase == Phase::Growing && tracked.hints < HINTS_MAX {
@@ -193,9 +196,9 @@ impl Files {
 
     /// Puts a file into `phase`; a broken one is read again in its time.
     pub(super) fn set_phase(&mut self, path: &Path, phase: Phase) {
-        if let Some(tracked) = self.tracked.get_mut(path) {
+        if let Some(tracked) = self.tracked.get_mut(path.as_os_str()) {
             if let Phase::Broken { retry_at } = phase {
-                self.due.insert((retry_at, path.to_path_buf()));
+                self.due.insert((retry_at, path.as_os_str().to_owned()));
             }
             tracked.phase = phase;
         }
@@ -226,7 +229,7 @@ impl Files {
 
     /// What the answer to a read told of the file.
     pub(super) fn was_read(&mut self, path: &Path, series: Option<SeriesKey>, phase: Phase) {
-        if let Some(tracked) = self.tracked.get_mut(path) {
+        if let Some(tracked) = self.tracked.get_mut(path.as_os_str()) {
             tracked.series = series;
         }
         self.set_phase(path, phase);
@@ -234,7 +237,7 @@ impl Files {
 
     /// Notes why a file could not be read whole; says how often that was so before.
     pub(super) fn found_broken(&mut self, path: &Path, refusal: Refusal) -> Option<u8> {
-        let tracked = self.tracked.get_mut(path)?;
+        let tracked = self.tracked.get_mut(path.as_os_str())?;
         tracked.refusal = Some(refusal);
         Some(tracked.tries)
     }
@@ -259,7 +262,7 @@ impl Files {
                 tracked.phase = Phase::Reading;
                 tracked.in_flight = true;
                 self.reading += 1;
-                return Some(path);
+                return Some(PathBuf::from(path));
             }
         }
         None
@@ -268,13 +271,13 @@ impl Files {
     /// The answer to a read came; whether it is still wanted.
     pub(super) fn answered(&mut self, path: &Path) -> bool {
         self.reading = self.reading.saturating_sub(1);
-        let Some(tracked) = self.tracked.get_mut(path) else {
+        let Some(tracked) = self.tracked.get_mut(path.as_os_str()) else {
             return false;
         };
         tracked.in_flight = false;
         if let Phase::Broken { retry_at } = tracked.phase {
             // It changed and held still while it was read: its turn was passed over.
-            self.due.insert((retry_at, path.to_path_buf()));
+            self.due.insert((retry_at, path.as_os_str().to_owned()));
         }
         tracked.phase == Phase::Reading
     }

@@ -13,8 +13,9 @@ use std::time::Duration;
 /// Bins of a histogram of silences: 1/16 s, then each half power of two more, up to 256 s.
 const BINS: usize = 25;
 const FIRST_EDGE_S: f64 = 0.0625;
-/// The share of complete series whose last slices may come after the wait. Half of what is allowed: it is an estimate.
-const RISK_MAX: f64 = 0.005;
+/// The share of complete series whose last slices may come after the wait. Below the one in a hundred that is allowed: it
+/// is an estimate.
+const RISK_MAX: f64 = 0.007;
 /// What a series leaves behind halves over so many further ones of its device: about two days of a busy scanner.
 const HALF_LIFE_SERIES: f64 = 100.0;
 /// Of all long silences, those that come when the lungs are through already, before any was seen: slices below the
@@ -23,7 +24,7 @@ const LATE_SHARE: f64 = 0.25;
 /// That belief counts as much as so many series.
 const BELIEF_SERIES: f64 = 20.0;
 /// Before any silence of a device was seen, one of `s` seconds is believed to be there in this many / `s` series.
-const TAIL_S: f64 = 2.0;
+const TAIL_S: f64 = 1.5;
 /// A slice that came after its finding counts as so many: the wait must grow at once.
 const SUPERSEDED_WEIGHT: f64 = 2.0;
 /// Devices kept; beyond, the one not seen for longest is forgotten.
