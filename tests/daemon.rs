@@ -21,6 +21,7 @@ use scanward::ids::SlugName;
 use scanward::intake::{self, FileSeen, Intake, IntakeLimits, Ready};
 use scanward::outbox::{self, At};
 use scanward::outcome::{Outcome, SeriesFacts, Why};
+use scanward::series::SeriesLimits;
 use scanward::units::{Moment, WallTime};
 use scanward::wire::{MessageId, Profile, Root, Sender};
 use std::collections::BTreeMap;
@@ -136,6 +137,101 @@ fn the_core_asks_to_be_woken_no_sooner_than_something_is_due() {
     }
 }
 
+#[test]
+fn what_was_judged_ahead_is_published_when_the_series_is_quiet_and_not_before() {
+    let mut scene = Scene::ahead();
+    scene.put_series("1.1", 5);
+    scene.pass(4);
+    assert_eq!(scene.judged, 1, "it looked complete");
+    assert_eq!((scene.tried, scene.sent.len()), (0, 0));
+    assert!(!scene.daemon.is_idle());
+    scene.pass(7);
+    assert_eq!((scene.saved.len(), scene.sent.len()), (0, 0));
+    scene.pass(2);
+    assert_eq!((scene.saved.len(), scene.sent.len()), (1, 1));
+    assert_eq!(scene.judged, 1, "once is enough");
+    assert_eq!(scene.saved[0].closed.files.len(), 5);
+    assert!(scene.daemon.is_idle());
+}
+
+#[test]
+fn what_was_judged_ahead_is_void_when_a_slice_comes() {
+    let mut scene = Scene::ahead();
+    scene.put_series("1.1", 5);
+    scene.pass(4);
+    scene.put("1.1/late", "1.1", 5);
+    scene.pass(30);
+    assert_eq!(scene.saved.len(), 1);
+    assert_eq!(scene.saved[0].closed.files.len(), 6);
+    assert_eq!(scene.judged, 2);
+    assert!(!String::from_utf8_lossy(&scene.saved[0].rows[0].payload).contains("superseded"));
+}
+
+#[test]
+fn a_series_that_becomes_quiet_while_it_is_judged_ahead_is_ended_when_that_is_done() {
+    let mut scene = Scene::ahead();
+    scene.put_series("1.1", 5);
+    scene.hold_judgements = true;
+    scene.pass(20);
+    assert_eq!((scene.judging.len(), scene.saved.len()), (1, 0));
+    scene.answer_judgements();
+    assert_eq!((scene.saved.len(), scene.sent.len()), (1, 1));
+    assert_eq!(scene.judged, 1);
+    assert!(scene.daemon.is_idle());
+}
+
+#[test]
+fn a_judgement_made_ahead_does_not_hold_when_another_series_of_the_study_came_since() {
+    let mut scene = Scene::ahead();
+    scene.put_series("1.1", 5);
+    scene.pass(4);
+    scene.put_series("1.2", 5);
+    scene.pass(30);
+    assert_eq!(scene.saved.len(), 2);
+    // The first is judged again beside its sibling; the second knew of it from the start.
+    assert_eq!(scene.judged, 3);
+}
+
+#[test]
+fn quiet_series_are_judged_before_those_that_only_look_complete() {
+    let mut scene = Scene::ahead();
+    scene.hold_judgements = true;
+    scene.put_series("1.1", 5);
+    scene.pass(4);
+    // Of two slices no chest can be complete: it is judged when it is quiet.
+    scene.put_series("1.2", 2);
+    scene.pass(9);
+    scene.put_series("1.3", 5);
+    scene.pass(5);
+    assert_eq!(scene.judging.len(), 1);
+    // The first is judged again, for it has siblings now.
+    for expected in ["1.1", "1.2", "1.3"] {
+        let event = scene.judgement().unwrap();
+        scene.give(event);
+        assert_eq!(scene.judging[0].key.to_string(), expected);
+    }
+    scene.hold_judgements = false;
+    scene.answer_judgements();
+    scene.pass(20);
+    assert_eq!(scene.saved.len(), 3);
+    assert!(scene.daemon.is_idle());
+}
+
+#[test]
+fn what_was_judged_ahead_waits_for_room_in_the_outbox_too() {
+    let mut scene = Scene::with(1, ahead());
+    scene.acknowledge = false;
+    scene.put_series("1.1", 5);
+    scene.pass(14);
+    assert_eq!(scene.saved.len(), 1);
+    scene.put_series("1.2", 5);
+    scene.pass(30);
+    assert_eq!(scene.saved.len(), 1);
+    scene.acknowledge = true;
+    scene.pass(3);
+    assert_eq!(scene.saved.len(), 2);
+}
+
 // Helpers.
 
 /// The core between a folder, a disk and a broker that do as they are told. Quiet time 10 s, a scan each second.
@@ -147,6 +243,7 @@ struct Scene {
     acknowledge: bool,
     hold_judgements: bool,
     judging: Vec<Ready>,
+    judged: usize,
     in_flight: Vec<MessageId>,
     tried: usize,
     saved: Vec<Saving>,
@@ -154,8 +251,35 @@ struct Scene {
     degraded: Vec<String>,
 }
 
+fn limits() -> IntakeLimits {
+    IntakeLimits {
+        quiet: Duration::from_secs(10),
+        ..IntakeLimits::default()
+    }
+}
+
+/// Under which three slices of these small pictures may be a complete series.
+fn ahead() -> IntakeLimits {
+    IntakeLimits {
+        geometry: SeriesLimits {
+            height_min: 3.0,
+            field_of_view: [1.0, 700.0],
+            ..SeriesLimits::default()
+        },
+        ..limits()
+    }
+}
+
 impl Scene {
     fn new(tickets_max: usize) -> Scene {
+        Scene::with(tickets_max, limits())
+    }
+
+    fn ahead() -> Scene {
+        Scene::with(10, ahead())
+    }
+
+    fn with(tickets_max: usize, limits: IntakeLimits) -> Scene {
         let name = |text| SlugName::parse(text).unwrap();
         let settings = Settings {
             sender: Sender {
@@ -169,10 +293,6 @@ impl Scene {
                 ..outbox::Limits::default()
             },
         };
-        let limits = IntakeLimits {
-            quiet: Duration::from_secs(10),
-            ..IntakeLimits::default()
-        };
         let health = Health::new(health::Limits::default(), 1, "0.1.0", WallTime::default());
         let mut scene = Scene {
             daemon: Daemon::new(settings, Intake::new(limits, Vec::new()), health),
@@ -182,6 +302,7 @@ impl Scene {
             acknowledge: true,
             hold_judgements: false,
             judging: Vec::new(),
+            judged: 0,
             in_flight: Vec::new(),
             tried: 0,
             saved: Vec::new(),
@@ -278,6 +399,7 @@ impl Scene {
 
     fn judgement(&mut self) -> Option<Event> {
         let ready = self.judging.pop()?;
+        self.judged += 1;
         let why = Why::Failed(Fault::Overdue {
             stage: "test",
             limit_s: 1,

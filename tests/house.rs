@@ -34,6 +34,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("rumqttc", &["edge"]),
     ("rumqttd", &["edge"]),
+    ("rustix", &["edge"]),
     ("sd_notify", &["edge"]),
     (
         "serde",

@@ -19,6 +19,7 @@ use scanward::intake::{
     Action, ClosedSeries, Event, FileSeen, Intake, IntakeLimits, ReadResult, Ready,
 };
 use scanward::refusal::Refusal;
+use scanward::series::SeriesLimits;
 use scanward::units::{Moment, WallTime};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -345,6 +346,237 @@ fn after_a_restart_the_files_of_a_closed_series_are_not_read_again() {
     assert!(after.ready[0].supersedes.is_some());
 }
 
+#[test]
+fn a_file_that_its_writer_closed_is_read_at_once() {
+    let mut scene = Scene::new();
+    scene.put("a", slice("1.1", 0));
+    scene.written(&["a", ".hidden"]);
+    assert_eq!(scene.reads("a"), 1);
+    scene.scan_for(5);
+    assert_eq!(scene.reads("a"), 1, "unchanged, it is not read again");
+    scene.now += 10;
+    scene.put("a", slice("1.1", 1));
+    scene.written(&["a"]);
+    assert_eq!(scene.reads("a"), 2);
+    scene.scan_for(12);
+    assert_eq!(scene.slices(), [Ok(1)]);
+}
+
+#[test]
+fn a_file_closed_again_and_again_is_read_no_oftener_than_it_holds_still() {
+    let mut scene = Scene::new();
+    for _ in 0..20 {
+        scene.now += 10;
+        scene.put("a", cut_off("1.1"));
+        scene.written(&["a"]);
+    }
+    assert_eq!(scene.reads("a"), 3);
+    scene.put("a", slice("1.1", 0));
+    scene.scan_for(2);
+    assert_eq!(scene.reads("a"), 4);
+    scene.scan_for(10);
+    assert_eq!(scene.slices(), [Ok(1)]);
+}
+
+#[test]
+fn a_file_written_anew_while_it_is_read_is_read_once_more_when_the_reader_is_done() {
+    let mut scene = Scene::new();
+    scene.hold_reads = true;
+    scene.put("a", slice("1.1", 0));
+    scene.written(&["a"]);
+    scene.now += 10;
+    scene.put("a", slice("1.1", 1));
+    scene.written(&["a"]);
+    assert_eq!(scene.reads("a"), 1, "two readers would answer in any order");
+    // The first answer is void, whatever it holds.
+    let path = scene.unanswered.pop().unwrap();
+    let result = answer(&slice("1.1", 0));
+    scene.handle(Event::Read { path, result });
+    assert_eq!(scene.reads("a"), 2);
+    scene.hold_reads = false;
+    scene.answer_reads();
+    scene.scan_for(12);
+    assert_eq!(scene.slices(), [Ok(1)]);
+    let ready = &scene.ready[0].slices.as_ref().unwrap()[0];
+    assert_eq!(ready.geometry.position[2], 1.0);
+}
+
+#[test]
+fn a_series_that_looks_complete_is_handed_out_ahead_and_ended_as_the_same_when_it_is_quiet() {
+    let mut scene = Scene::ahead();
+    scene.arrive("1.1", 0..5, 20);
+    assert!(scene.early.is_empty());
+    scene.pass(150);
+    let early = scene.early.pop().unwrap();
+    assert_eq!(early.slices.as_ref().unwrap().len(), 5);
+    assert!(scene.intake.is_early(&early.key, early.generation));
+    assert!(!scene.intake.is_current(&early.key, early.generation));
+    scene.pass(9_800);
+    assert!(scene.ready.is_empty(), "not known to be complete, it waits");
+    scene.pass(100);
+    assert_eq!(scene.ready[0].generation, early.generation);
+    assert_eq!(scene.ready[0].content, early.content);
+    assert!(scene.intake.is_current(&early.key, early.generation));
+    assert!(scene.early.is_empty(), "once is enough");
+}
+
+#[test]
+fn what_cannot_be_complete_is_not_handed_out_ahead() {
+    let mut gap = Scene::ahead();
+    gap.arrive("1.1", (0..3).chain(4..7), 20);
+    gap.pass(5_000);
+    let mut short = Scene::ahead();
+    short.arrive("1.1", 0..2, 20);
+    short.pass(5_000);
+    let mut growing = Scene::ahead();
+    growing.arrive("1.1", 0..5, 20);
+    growing.put("1.1/5", slice("1.1", 5));
+    growing.look();
+    growing.pass(900);
+    let mut broken = Scene::ahead();
+    broken.put("1.1/5", cut_off("1.1"));
+    broken.written(&["1.1/5"]);
+    broken.arrive("1.1", 0..5, 20);
+    broken.pass(900);
+    let mut conflict = Scene::ahead();
+    conflict.arrive("1.1", 0..5, 20);
+    conflict.put("again", pixels("1.1", 2, 7));
+    conflict.written(&["again"]);
+    conflict.pass(5_000);
+    for scene in [gap, short, growing, broken, conflict] {
+        assert_eq!(scene.early.len(), 0);
+    }
+}
+
+#[test]
+fn a_later_slice_voids_what_was_handed_out_ahead_and_each_time_the_pause_doubles() {
+    let mut scene = Scene::ahead();
+    // Long enough that the pauses are not this series' usual ones.
+    scene.arrive("1.1", 0..100, 20);
+    let mut pauses = Vec::new();
+    let mut last = None;
+    for z in 100..110 {
+        let began = scene.now;
+        for _ in 0..950 {
+            scene.pass(10);
+            if let Some(early) = scene.early.pop() {
+                assert!(scene.intake.is_early(&early.key, early.generation));
+                last = Some(early);
+                pauses.push(scene.now - began);
+                break;
+            }
+        }
+        scene.arrive("1.1", z..z + 1, 20);
+        let void = |early: &Ready| !scene.intake.is_early(&early.key, early.generation);
+        assert!(last.as_ref().is_some_and(void));
+    }
+    assert_eq!(pauses, [150, 300, 600, 1200, 2400, 4800]);
+    scene.pass(10_000);
+    assert_eq!(scene.slices(), [Ok(110)]);
+}
+
+#[test]
+fn a_complete_series_waits_as_its_scanner_asks_for_and_never_less_than_two_seconds() {
+    let mut scene = Scene::ahead();
+    assert_eq!(scene.wait_of("1.0", true), 5_000, "half of the longest");
+    let mut waits = Vec::new();
+    for series in NAMES {
+        waits.push(scene.wait_of(series, true));
+    }
+    assert!(waits.is_sorted_by(|one, next| one >= next), "{waits:?}");
+    assert_eq!(waits.last(), Some(&2_000));
+    assert_eq!(
+        scene.wait_of("2.1", false),
+        10_000,
+        "where the lungs are cut off, more may come"
+    );
+    scene.intake.set_limits(IntakeLimits {
+        adaptive: false,
+        ..scene.limits.clone()
+    });
+    assert_eq!(scene.wait_of("2.2", true), 10_000);
+}
+
+#[test]
+fn a_finding_that_was_superseded_makes_the_next_waits_longer() {
+    let mut scene = Scene::ahead();
+    for series in NAMES {
+        scene.wait_of(series, true);
+    }
+    assert_eq!(scene.wait_of("2.1", true), 2_000);
+    scene.put("2.1/late", slice("2.1", 9));
+    scene.pass(1_500);
+    scene.written(&["2.1/late"]);
+    scene.pass(150);
+    scene.early.clear();
+    scene.pass(10_000);
+    assert_eq!(scene.slices(), [Ok(10)]);
+    assert!(scene.ready[0].supersedes.is_some());
+    scene.close();
+    let wait = scene.wait_of("2.2", true);
+    assert!(wait > 3_500, "{wait} ms");
+    // Kept and recalled, it holds after a restart.
+    let mut after = Scene::ahead();
+    after.intake.recall_paces(&scene.intake.paces());
+    assert_eq!(after.wait_of("2.3", true), wait);
+}
+
+#[test]
+fn a_copy_of_a_slice_keeps_what_was_judged_and_begins_the_wait_anew() {
+    let mut scene = Scene::ahead();
+    scene.arrive("1.1", 0..5, 20);
+    scene.pass(200);
+    let early = scene.early.pop().unwrap();
+    scene.pass(5_000);
+    scene.put("copy/3", slice("1.1", 3));
+    scene.written(&["copy/3"]);
+    assert!(scene.intake.is_early(&early.key, early.generation));
+    scene.pass(9_900);
+    assert!(scene.ready.is_empty(), "the sender is at work still");
+    scene.pass(100);
+    assert_eq!(scene.ready[0].generation, early.generation);
+    assert_eq!(scene.ready[0].instances, 6);
+    assert!(scene.early.is_empty());
+}
+
+#[test]
+fn while_the_folder_is_away_a_complete_series_loses_its_short_wait() {
+    let mut scene = Scene::ahead();
+    scene.arrive("1.1", 0..5, 20);
+    scene.pass(200);
+    let early = scene.early.pop().unwrap();
+    scene.handle(Event::JudgedEarly {
+        key: early.key.clone(),
+        generation: early.generation,
+        complete: true,
+    });
+    scene.handle(Event::FolderLost);
+    scene.look();
+    assert!(!scene.intake.is_early(&early.key, early.generation));
+    scene.pass(9_900);
+    assert!(scene.ready.is_empty());
+    scene.pass(100);
+    assert_eq!(scene.slices(), [Ok(5)]);
+}
+
+#[test]
+fn no_more_series_are_judged_ahead_than_may_be_held() {
+    let mut scene = Scene::ahead();
+    scene.intake.set_limits(IntakeLimits {
+        early_max: 2,
+        ..scene.limits.clone()
+    });
+    for series in ["1.1", "1.2", "1.3"] {
+        scene.arrive(series, 0..5, 0);
+    }
+    scene.pass(200);
+    assert_eq!(scene.early.len(), 2);
+    let wake = scene.intake.wake_at().unwrap();
+    assert!(wake.millis() > scene.now, "{wake:?} at {} ms", scene.now);
+    scene.pass(10_000);
+    assert_eq!(scene.ready.len(), 3);
+}
+
 // Helpers.
 
 #[derive(Clone)]
@@ -362,7 +594,10 @@ struct Scene {
     read: Vec<PathBuf>,
     unanswered: Vec<PathBuf>,
     hold_reads: bool,
+    limits: IntakeLimits,
     ready: Vec<Ready>,
+    /// Handed out ahead of time.
+    early: Vec<Ready>,
 }
 
 fn limits() -> IntakeLimits {
@@ -373,20 +608,93 @@ fn limits() -> IntakeLimits {
     }
 }
 
+/// Series enough to know a scanner by.
+const NAMES: [&str; 40] = [
+    "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13",
+    "3.14", "3.15", "3.16", "3.17", "3.18", "3.19", "3.20", "3.21", "3.22", "3.23", "3.24", "3.25",
+    "3.26", "3.27", "3.28", "3.29", "3.30", "3.31", "3.32", "3.33", "3.34", "3.35", "3.36", "3.37",
+    "3.38", "3.39", "3.40",
+];
+
 impl Scene {
+    /// Three slices of this file's small pictures make a series that may be complete.
+    fn ahead() -> Scene {
+        Scene::with(IntakeLimits {
+            geometry: SeriesLimits {
+                height_min: 3.0,
+                field_of_view: [1.0, 700.0],
+                ..SeriesLimits::default()
+            },
+            ..limits()
+        })
+    }
+
+    /// Slices are written one after the other, and told of.
+    fn arrive(&mut self, series: &'static str, slices: impl IntoIterator<Item = u8>, gap_ms: u64) {
+        for z in slices {
+            self.now += gap_ms;
+            let name = format!("{series}/{z}");
+            self.put(&name, slice(series, z));
+            self.written(&[&name]);
+        }
+    }
+
+    /// The kernel tells of files.
+    fn written(&mut self, names: &[&str]) {
+        let seen = names.iter().map(|name| {
+            let file = self.files.get(*name);
+            FileSeen {
+                path: PathBuf::from(name),
+                bytes: file.map_or(100, |file| file.bytes),
+                modified: WallTime::from_unix_millis(file.map_or(0, |file| file.modified)),
+            }
+        });
+        let files = seen.collect();
+        self.handle(Event::Written(files));
+    }
+
+    /// Time passes, ten milliseconds a tick.
+    fn pass(&mut self, millis: u64) {
+        for _ in 0..millis / 10 {
+            self.now += 10;
+            self.handle(Event::Tick);
+        }
+    }
+
+    /// How long a series of nine slices waits when it was judged ahead, `complete` or not; it is ended then.
+    fn wait_of(&mut self, series: &'static str, complete: bool) -> u64 {
+        self.arrive(series, 0..9, 20);
+        let began = self.now;
+        self.pass(150);
+        let early = self.early.pop().unwrap();
+        self.handle(Event::JudgedEarly {
+            key: early.key,
+            generation: early.generation,
+            complete,
+        });
+        while self.ready.is_empty() {
+            self.pass(10);
+        }
+        let waited = self.now - began;
+        self.close();
+        waited
+    }
+
     fn new() -> Scene {
         Scene::with(limits())
     }
 
     fn with(limits: IntakeLimits) -> Scene {
         Scene {
-            intake: Intake::new(limits, Vec::new()),
+            intake: Intake::new(limits.clone(), Vec::new()),
+            limits,
             now: 0,
             files: BTreeMap::new(),
             read: Vec::new(),
             unanswered: Vec::new(),
             hold_reads: false,
             ready: Vec::new(),
+            early: Vec::new(),
         }
     }
 
@@ -413,6 +721,11 @@ impl Scene {
     /// One second passes, then the folder is listed.
     fn scan(&mut self) {
         self.now += 1000;
+        self.look();
+    }
+
+    /// The folder is listed.
+    fn look(&mut self) {
         let seen = self.files.iter().map(|(name, file)| FileSeen {
             path: PathBuf::from(name),
             bytes: file.bytes,
@@ -436,6 +749,7 @@ impl Scene {
                     self.unanswered.push(path);
                 }
                 Action::Judge(ready) => self.ready.push(*ready),
+                Action::JudgeEarly(ready) => self.early.push(*ready),
                 Action::Ignored { .. } => {}
             }
         }

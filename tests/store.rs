@@ -46,7 +46,7 @@ fn a_closed_series_and_its_messages_are_read_back_after_a_restart() {
     store.open_series(&open("1.2.3")).unwrap();
     assert_eq!(unfinished(&mut store), [open("1.2.3")]);
     store
-        .close_series(&closed("1.2.3"), Some(&finding()), &rows())
+        .close_series(&closed("1.2.3"), Some(&finding()), &rows(), None)
         .unwrap();
     drop(store);
     let mut store = disk.open().unwrap();
@@ -69,7 +69,7 @@ fn old_and_surplus_closed_series_are_forgotten_and_open_ones_never() {
     store.open_series(&open("9.9")).unwrap();
     for number in 0..5_i64 {
         let record = closed_at(&format!("1.{number}"), number * 1000);
-        store.close_series(&record, None, &[]).unwrap();
+        store.close_series(&record, None, &[], None).unwrap();
     }
     let limits = Limits {
         records_max: 3,
@@ -89,7 +89,7 @@ fn a_power_cut_at_any_operation_leaves_a_series_open_or_closed_with_its_messages
     for torn in [false, true] {
         sweep(
             |store| store.open_series(&open("1.2.3")),
-            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows()),
+            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None),
             torn,
         );
     }
@@ -99,7 +99,7 @@ fn a_power_cut_at_any_operation_leaves_a_series_open_or_closed_with_its_messages
 fn a_power_cut_at_any_operation_leaves_a_message_queued_or_forgotten() {
     for torn in [false, true] {
         sweep(
-            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows()),
+            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None),
             |store| store.forget_queued("a/finding"),
             torn,
         );
@@ -163,7 +163,7 @@ fn a_full_disk_at_any_operation_loses_nothing_and_the_same_call_succeeds_later()
         let mut store = disk.open().unwrap();
         store.open_series(&open("1.2.3")).unwrap();
         disk.fill_at(full);
-        let result = store.close_series(&closed("1.2.3"), Some(&finding()), &rows());
+        let result = store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None);
         let untouched = disk.free();
         match result {
             Ok(()) if untouched => return,
@@ -176,7 +176,7 @@ fn a_full_disk_at_any_operation_loses_nothing_and_the_same_call_succeeds_later()
             "{found:?} at operation {full}"
         );
         store
-            .close_series(&closed("1.2.3"), Some(&finding()), &rows())
+            .close_series(&closed("1.2.3"), Some(&finding()), &rows(), None)
             .unwrap();
         assert_eq!(state(&mut store), (false, 2), "full at operation {full}");
     }

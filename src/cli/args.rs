@@ -57,6 +57,10 @@ pub(crate) enum Command {
     Doctor(DoctorArguments),
     /// Measure stages, memory and the time to the broker's answer on a real series and on a phantom.
     Bench(BenchArguments),
+    /// Simulate how slices come from scanners: how long a finding takes from the last one on, how often one comes too late.
+    ///
+    /// The real intake under simulated time, the adaptive wait beside fixed ones; the same seed gives the same figures.
+    BenchArrivals(BenchArrivalsArguments),
     /// The service that `bench` measures, in a process of its own.
     #[command(hide = true)]
     BenchService(BenchServiceArguments),
@@ -214,4 +218,18 @@ pub(crate) struct BenchArguments {
 pub(crate) struct BenchServiceArguments {
     /// The settings.
     pub(crate) config: PathBuf,
+}
+
+/// Arguments of `bench-arrivals`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArrivalsArguments {
+    /// Scans of each scenario.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) scans: u32,
+    /// Which course of chance.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Write the figures to this file as JSON, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
 }

@@ -2,6 +2,7 @@
 
 mod analyze;
 mod args;
+mod arrivals;
 mod bench;
 #[cfg(feature = "demo")]
 mod demo;
@@ -82,6 +83,7 @@ pub fn main() -> ExitCode {
         Some(Command::Demo(demo)) => demo::run(&demo, arguments.verbose),
         Some(Command::Doctor(doctor)) => doctor::run(&doctor),
         Some(Command::Bench(bench)) => bench::run(&bench),
+        Some(Command::BenchArrivals(arrivals)) => arrivals::run(&arrivals),
         Some(Command::BenchService(service)) => bench::serve(&service),
         #[cfg(feature = "onnxruntime")]
         Some(Command::AcceleratorService { library }) => serve(&library)

@@ -36,8 +36,10 @@ pub struct Config {
 pub struct IntakeSettings {
     /// The folder the modality exports to; only ever read.
     pub folder: PathBuf,
-    /// A series is taken as complete after this long without a new instance.
+    /// A series is taken as complete after this long without a new instance, at the latest.
     pub quiet: Duration,
+    /// Whether one that is seen to be complete waits less, as its scanner's pace allows.
+    pub adaptive_wait: bool,
     /// Time between two scans of the folder.
     pub poll: Duration,
     /// A series that cannot be completed is refused after this long.
@@ -217,6 +219,7 @@ fn intake(mut section: Section<'_>) -> Result<IntakeSettings, ConfigError> {
     let settings = IntakeSettings {
         folder: PathBuf::from(section.required("folder")?),
         quiet: section.duration("quiet_seconds", 30.0, 0.5..=3600.0, SECOND)?,
+        adaptive_wait: section.switch("adaptive_wait", true)?,
         poll: section.duration("poll_seconds", 1.0, 0.05..=60.0, SECOND)?,
         overdue: section.duration("overdue_minutes", 10.0, 0.05..=1440.0, SECOND * 60)?,
         file_bytes_max: megabytes(section.number("file_megabytes_max", 1024.0, 1.0..=4096.0)?),

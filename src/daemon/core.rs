@@ -3,7 +3,6 @@
 use super::job::{Judgement, Saving};
 use crate::fault::Fault;
 use crate::health::{self, Degraded, Health};
-use crate::ids::SeriesKey;
 use crate::intake::{self, Intake, Ready};
 use crate::outbox::{self, At, Outbox};
 use crate::outcome::{Outcome, Why};
@@ -80,8 +79,13 @@ pub struct Daemon {
     intake: Intake,
     outbox: Outbox,
     health: Health,
+    /// Quiet series, to be judged and ended.
     ready: VecDeque<Box<Ready>>,
-    judging: Option<SeriesKey>,
+    /// Series that look complete, to be judged when no quiet one waits. The intake bounds their number.
+    early: VecDeque<Box<Ready>>,
+    /// What was judged ahead of time, until its series is quiet.
+    held: Vec<Box<Judgement>>,
+    judging: bool,
     unsaved: VecDeque<(Moment, Box<Saving>)>,
     in_flight: usize,
 }
@@ -95,7 +99,9 @@ impl Daemon {
             intake,
             health,
             ready: VecDeque::new(),
-            judging: None,
+            early: VecDeque::new(),
+            held: Vec::new(),
+            judging: false,
             unsaved: VecDeque::new(),
             in_flight: 0,
         }
@@ -112,7 +118,7 @@ impl Daemon {
         let mut actions = Vec::new();
         match event {
             Event::Intake(event) => self.tell_intake(event, at, &mut actions),
-            Event::Judged(judgement) => self.judged(*judgement, at, &mut actions),
+            Event::Judged(judgement) => self.judged(judgement, at, &mut actions),
             Event::Saved(saving) => self.saved(&saving, at, &mut actions),
             Event::SaveFailed(saving) => self.save_failed(saving, at, &mut actions),
             Event::Outbox(event) => self.tell_outbox(event, at, &mut actions),
@@ -123,6 +129,8 @@ impl Daemon {
             }
         }
         self.save_again(at, &mut actions);
+        self.forget_what_is_void();
+        self.end_what_is_judged(at, &mut actions);
         self.judge_next(&mut actions);
         self.figures(at, &mut actions);
         actions
@@ -146,7 +154,7 @@ impl Daemon {
     pub fn is_idle(&self) -> bool {
         self.intake.open_series() == 0
             && self.unsaved.is_empty()
-            && self.judging.is_none()
+            && !self.judging
             && self.ready.is_empty()
     }
 
@@ -168,6 +176,7 @@ impl Daemon {
             match action {
                 intake::Action::Read(path) => actions.push(Action::Read(path)),
                 intake::Action::Judge(ready) => self.ready.push_back(ready),
+                intake::Action::JudgeEarly(ready) => self.early.push_back(ready),
                 intake::Action::Ignored { refusal, .. } => actions.push(Action::Ignored(refusal)),
             }
         }
@@ -176,29 +185,92 @@ impl Daemon {
         }
     }
 
-    /// One series at a time: two would share the same two cores and both be late.
+    /// One series at a time: two would share the same two cores and both be late. Those that are quiet go first.
     fn judge_next(&mut self, actions: &mut Vec<Action>) {
-        while self.judging.is_none() && self.outbox.has_room() {
-            let Some(ready) = self.ready.pop_front() else {
+        while !self.judging && self.outbox.has_room() {
+            let Some(ready) = self.ready.pop_front().or_else(|| self.early.pop_front()) else {
                 return;
             };
-            // A series that got another instance while it waited is handed out again when it is quiet.
-            if self.intake.is_current(&ready.key, ready.generation) {
-                self.judging = Some(ready.key.clone());
-                actions.push(Action::Judge(ready));
-            }
+            self.judging = true;
+            actions.push(Action::Judge(ready));
         }
     }
 
-    fn judged(&mut self, judgement: Judgement, at: At, actions: &mut Vec<Action>) {
-        self.judging = None;
-        let ready = &judgement.ready;
-        let key = ready.key.clone();
-        if !self.intake.is_current(&key, ready.generation) {
-            return;
+    /// A series that got another instance is handed out again when it is quiet: what was to be judged of it, or was
+    /// judged ahead of time, goes, and its slices' memory with it.
+    fn forget_what_is_void(&mut self) {
+        let intake = &self.intake;
+        self.ready
+            .retain(|ready| intake.is_current(&ready.key, ready.generation));
+        self.early.retain(|ready| {
+            let (key, generation) = (&ready.key, ready.generation);
+            intake.is_early(key, generation) && !intake.is_current(key, generation)
+        });
+        self.held.retain(|held| {
+            let (key, generation) = (&held.ready.key, held.ready.generation);
+            intake.is_early(key, generation)
+        });
+    }
+
+    /// Series that became quiet after they had been judged.
+    fn end_what_is_judged(&mut self, at: At, actions: &mut Vec<Action>) {
+        let mut waiting = VecDeque::new();
+        for ready in std::mem::take(&mut self.ready) {
+            // A judgement under way is that of this very series: it ends it when it comes.
+            let of_this = |held: &Judgement| held.ready.generation == ready.generation;
+            let held = self.held.iter().position(|held| of_this(held));
+            match held.filter(|_| self.outbox.has_room()) {
+                Some(index) => {
+                    let held = self.held.swap_remove(index);
+                    if held.holds_for(&ready) {
+                        let late = at.now.since(ready.ready_at);
+                        self.save_new(held.settled(ready, at.wall, late), at, actions);
+                    } else {
+                        waiting.push_back(ready);
+                    }
+                }
+                None => waiting.push_back(ready),
+            }
         }
+        waiting.append(&mut self.ready);
+        self.ready = waiting;
+    }
+
+    fn judged(&mut self, judgement: Box<Judgement>, at: At, actions: &mut Vec<Action>) {
+        self.judging = false;
+        let (key, generation) = (judgement.ready.key.clone(), judgement.ready.generation);
+        let quiet = self.intake.is_current(&key, generation);
+        // It became quiet while it was judged ahead of time: its ending waits among the others.
+        let awaited = self
+            .ready
+            .iter()
+            .any(|ready| ready.generation == generation);
+        if self.intake.is_early(&key, generation) {
+            let complete = judgement.covers_lungs();
+            let event = intake::Event::JudgedEarly {
+                key,
+                generation,
+                complete,
+            };
+            if !quiet || awaited {
+                self.held.push(judgement);
+                return self.tell_intake(event, at, actions);
+            }
+            self.tell_intake(event, at, actions);
+        }
+        if quiet {
+            self.save_new(*judgement, at, actions);
+        }
+    }
+
+    fn save_new(&mut self, judgement: Judgement, at: At, actions: &mut Vec<Action>) {
+        let key = judgement.ready.key.clone();
         match self.saving(judgement) {
-            Some(saving) => actions.push(Action::Save(Box::new(saving))),
+            Some(mut saving) => {
+                // What this series itself says of its scanner goes with the next one.
+                saving.paces = Some(self.intake.paces());
+                actions.push(Action::Save(Box::new(saving)));
+            }
             None => {
                 self.tell_health(degraded(Degraded::StoreFailing, true), at, actions);
                 self.tell_intake(intake::Event::Reopened(key), at, actions);

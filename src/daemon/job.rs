@@ -1,14 +1,16 @@
 //! A series on its way from the pipeline to the ledger.
 
+use crate::findings::Quality;
 use crate::ids::{FindingId, Pseudonym, SeriesKey};
 use crate::intake::{ClosedSeries, Ready};
 use crate::outbox::Ticket;
-use crate::outcome::{Outcome, SeriesFacts};
-use crate::store::{FindingRecord, QueuedRow, SeriesRecord, SeriesState};
+use crate::outcome::{Outcome, SeriesFacts, TimingFacts};
+use crate::store::{FindingRecord, PaceRecord, QueuedRow, SeriesRecord, SeriesState};
 use crate::units::WallTime;
 use crate::wire::{Ending, Identity, Parcel, PatientFacts, Sender, WireError, parcels};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
+use std::time::Duration;
 
 /// What the pipeline made of a series.
 #[derive(Clone, Debug)]
@@ -25,6 +27,44 @@ pub struct Judgement {
     pub at: WallTime,
 }
 
+impl Judgement {
+    /// Whether the lungs end inside the slices: more of this series can hardly come.
+    pub fn covers_lungs(&self) -> bool {
+        let cut_off = Quality::LungsCutOff.code();
+        match &self.outcome {
+            Outcome::Triaged(triaged) => triaged.quality.iter().all(|code| code != cut_off),
+            Outcome::NotTriaged { .. } => false,
+        }
+    }
+
+    /// Whether `ready` would be judged the same: no slice and no other series of its study came or went.
+    pub(super) fn holds_for(&self, ready: &Ready) -> bool {
+        let siblings = |ready: &Ready| -> Vec<SeriesKey> {
+            let keys = ready.siblings.iter();
+            keys.map(|sibling| sibling.header.series.clone()).collect()
+        };
+        self.ready.content == ready.content && siblings(&self.ready) == siblings(ready)
+    }
+
+    /// This judgement, made ahead of time, as that of the series which is quiet now. `late`: how long ago it became so.
+    pub(super) fn settled(mut self, ready: Box<Ready>, now: WallTime, late: Duration) -> Judgement {
+        if let Outcome::Triaged(triaged) = &mut self.outcome {
+            let late = i64::try_from(late.as_millis()).unwrap_or(i64::MAX);
+            let complete_at = now.unix_millis().saturating_sub(late);
+            triaged.timing = TimingFacts {
+                last_instance_at: ready.last_instance_at,
+                complete_at: WallTime::from_unix_millis(complete_at),
+                compute_ms: triaged.timing.compute_ms,
+                queued_ms: u64::try_from(late).unwrap_or(0),
+            };
+        }
+        self.series.instances = ready.instances;
+        self.ready = ready;
+        self.at = now;
+        self
+    }
+}
+
 /// One transaction of the store: the series' ending in the ledger and its messages in the outbox, both or neither.
 #[derive(Clone, Debug)]
 pub struct Saving {
@@ -36,6 +76,8 @@ pub struct Saving {
     pub rows: Vec<QueuedRow>,
     /// The messages' tickets, for the outbox machine.
     pub tickets: Vec<Ticket>,
+    /// How instances came from each device, to be kept.
+    pub paces: Option<PaceRecord>,
     /// The ending, for the intake machine.
     pub closed: ClosedSeries,
     /// Which hand-out of the series it ends.
@@ -82,6 +124,7 @@ impl Saving {
             finding: finding_record(judgement, &finding_id),
             rows: rows?,
             tickets: parcels.iter().map(Ticket::from).collect(),
+            paces: None,
             closed: ready.closed(finding_id),
             generation: ready.generation,
             code: judgement.outcome.code(),

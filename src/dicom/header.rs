@@ -56,6 +56,8 @@ pub struct Header {
     pub kernel: Option<String>,
     /// Series Description.
     pub series_description: Option<String>,
+    /// What the scanner says of itself: manufacturer, model, station and serial number, with `\` between them.
+    pub device: Option<String>,
     /// When the image was acquired by the scanner's clock, taken as UTC; `None` when the dates are empty.
     pub acquired: Option<WallTime>,
     /// Accession Number.
@@ -126,6 +128,7 @@ pub(super) fn header(attributes: &Attributes<'_>, facts: ImageFacts) -> Result<H
         body_part: text(0x0018_0015),
         kernel: text(0x0018_1210),
         series_description: text(0x0008_103E),
+        device: device(attributes, &charset),
         acquired: acquired(attributes),
         accession: text(0x0008_0050).map(Redacted::new),
         patient: Redacted::new(Patient {
@@ -134,6 +137,16 @@ pub(super) fn header(attributes: &Attributes<'_>, facts: ImageFacts) -> Result<H
             birth_date: text(0x0010_0030),
         }),
     })
+}
+
+/// Manufacturer, Manufacturer's Model Name, Station Name, Device Serial Number; `None` when all are empty.
+fn device(attributes: &Attributes<'_>, charset: &Charset) -> Option<String> {
+    const PARTS: [u32; 4] = [0x0008_0070, 0x0008_1090, 0x0008_1010, 0x0018_1000];
+    let parts = PARTS.map(|tag| attributes.text(tag, charset).unwrap_or_default());
+    parts
+        .iter()
+        .any(|part| !part.is_empty())
+        .then(|| parts.join("\\"))
 }
 
 /// Acquisition, else content, series or study date and time: the first that is there.

@@ -161,8 +161,8 @@ impl Course<'_> {
             let answer = match action {
                 Action::Read(path) => self.read(path)?,
                 Action::Judge(ready) => self.judge(ready)?,
-                // Known already from its reading, with its name.
-                Action::Ignored { .. } => continue,
+                // Known already from its reading, with its name; nothing is gained ahead of a time that is stepped by hand.
+                Action::Ignored { .. } | Action::JudgeEarly(_) => continue,
             };
             actions.extend(self.intake.handle(answer, self.now));
         }

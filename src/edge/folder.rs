@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use crate::intake::FileSeen;
 use crate::units::WallTime;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -14,11 +15,16 @@ const DEPTH_MAX: usize = 8;
 /// Files one listing returns at most; a folder that holds more is listed in part and said to be so.
 pub(super) const FILES_MAX: usize = 200_000;
 
+/// The export folder and the folders below it.
+pub(super) type Folders = BTreeSet<PathBuf>;
+
 /// One listing of the folder.
 #[derive(Debug)]
 pub(super) struct Listing {
     /// Files, sorted by path.
     pub(super) files: Vec<FileSeen>,
+    /// Folders that were listed.
+    pub(super) folders: Folders,
     /// Whether the bound cut the listing.
     pub(super) cut: bool,
 }
@@ -58,6 +64,7 @@ impl Watched {
 pub(super) fn list(root: &Path) -> io::Result<Listing> {
     let mut listing = Listing {
         files: Vec::new(),
+        folders: Folders::new(),
         cut: false,
     };
     let mut open = vec![(root.to_path_buf(), 0)];
@@ -80,6 +87,7 @@ pub(super) fn list(root: &Path) -> io::Result<Listing> {
                     .extend(facts.and_then(|facts| seen(entry.path(), &facts)));
             }
         }
+        listing.folders.insert(folder);
         if listing.files.len() > FILES_MAX {
             listing.cut = true;
             break;

@@ -27,6 +27,7 @@ mod export;
 mod failure;
 mod folder;
 mod gather;
+mod hints;
 mod judge;
 mod logging;
 mod model_folder;

@@ -10,13 +10,13 @@
 use super::clock::Clock;
 use super::failure::Failure;
 use super::folder::Watched;
+use super::hints::Hints;
 use super::judge::Judge;
 use super::mqtt::{Command, Link, LinkDown, Notice, Publisher};
 use super::reader::Reader;
 use super::sensors::Sensors;
 use crate::config::Config;
 use crate::daemon::{Action, Daemon, Event};
-use crate::health;
 use crate::intake;
 use crate::outbox;
 use crate::store::Store;
@@ -39,6 +39,9 @@ const REST_MAX: Duration = Duration::from_secs(2);
 const FEED_EVERY: Duration = Duration::from_secs(1);
 /// A scan of the folder, or a series, that takes longer than this stops the feeding of the watchdog.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
+
+/// After a new folder was told of, the next look comes no sooner.
+const LOOK_AGAIN_MIN: Duration = Duration::from_millis(50);
 
 /// What reaches the core loop.
 #[derive(Debug)]
@@ -284,9 +287,10 @@ impl Service {
         saving: Box<crate::daemon::Saving>,
         tell: &mut dyn FnMut(Told<'_>),
     ) -> Event {
+        let (finding, paces) = (saving.finding.as_ref(), saving.paces.as_ref());
         match self
             .store
-            .close_series(&saving.record, saving.finding.as_ref(), &saving.rows)
+            .close_series(&saving.record, finding, &saving.rows, paces)
         {
             Ok(()) => {
                 info!(study = %saving.pseudonym, finding = %saving.closed.finding, outcome = saving.code, "series ended");
@@ -401,29 +405,41 @@ pub(super) fn start_scanner(
         config.service.disk_free_percent_min,
     );
     let mut watched = Watched::new(folder);
+    let mut hints = Hints::new();
+    let mut said = None;
     spawn("scan", move || {
         let mut look_at = Moment::default();
         let mut was_reachable = true;
-        let (_never, pause) = sync_channel::<()>(0);
+        let tell = |event| sender.send(Message::Core(Box::new(event))).is_ok();
         loop {
+            let began = clock.elapsed();
+            let mut look = false;
             let listing = watched.list();
             let reachable = listing.is_ok();
             let event = match listing {
                 Ok(listing) => {
                     if listing.cut {
+                        let files = listing.files.len();
                         warn!(
-                            files = listing.files.len(),
+                            files,
                             "the export folder holds too many files; the rest waits"
                         );
                     }
+                    look = hints.follow(&listing.folders);
                     intake::Event::Scanned(listing.files)
                 }
-                Err(_) => intake::Event::FolderLost,
+                Err(_) => {
+                    // What is mounted there next is another folder under the same name.
+                    hints.forget();
+                    intake::Event::FolderLost
+                }
             };
-            if sender
-                .send(Message::Core(Box::new(Event::Intake(event))))
-                .is_err()
-            {
+            if said.as_deref() != hints.trouble() {
+                said = hints.trouble().map(str::to_owned);
+                let why = said.as_deref().unwrap_or("nothing any more");
+                debug!(%why, "changes that are found by looks into the folder alone");
+            }
+            if !tell(Event::Intake(event)) {
                 return;
             }
             // A folder that goes away, or comes back, is told at once.
@@ -431,16 +447,31 @@ pub(super) fn start_scanner(
                 was_reachable = reachable;
                 look_at = clock.now().after(SENSORS_EVERY);
                 for event in sensors.look(reachable) {
-                    let health: health::Event = event;
-                    if sender
-                        .send(Message::Core(Box::new(Event::Health(health))))
-                        .is_err()
-                    {
+                    if !tell(Event::Health(event)) {
                         return;
                     }
                 }
             }
-            let _timeout = pause.recv_timeout(poll);
+            let listed = clock.elapsed();
+            // However often folders come and go, looking takes a tenth of the time at most.
+            let pause = (listed.saturating_sub(began) * 9).max(LOOK_AGAIN_MIN);
+            let soonest = listed + pause.min(poll);
+            let mut next = if look { soonest } else { listed + poll };
+            while let Some(left) = next
+                .checked_sub(clock.elapsed())
+                .filter(|left| !left.is_zero())
+            {
+                let hint = hints.wait(left);
+                if hint.look {
+                    next = next.min(soonest);
+                }
+                // The scan before was told before: these facts are newer than its.
+                if !hint.written.is_empty()
+                    && !tell(Event::Intake(intake::Event::Written(hint.written)))
+                {
+                    return;
+                }
+            }
         }
     })
 }

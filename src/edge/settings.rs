@@ -53,10 +53,14 @@ pub(super) fn small_file(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
 
 /// Bounds and waits of the intake.
 pub(super) fn intake_limits(config: &Config) -> IntakeLimits {
+    let usual = IntakeLimits::default();
     IntakeLimits {
         quiet: config.intake.quiet,
+        adaptive: config.intake.adaptive_wait,
+        // What came right after one look is seen by the next.
+        quiet_min: usual.quiet_min.max(config.intake.poll * 2),
         overdue: config.intake.overdue,
-        ..IntakeLimits::default()
+        ..usual
     }
 }
 
@@ -66,6 +70,7 @@ pub(super) fn intake_limits(config: &Config) -> IntakeLimits {
 pub(super) fn taken_over(running: &Config, wanted: &Config) -> Config {
     let mut config = running.clone();
     config.intake.quiet = wanted.intake.quiet;
+    config.intake.adaptive_wait = wanted.intake.adaptive_wait;
     config.intake.overdue = wanted.intake.overdue;
     config.publish.identity = wanted.publish.identity;
     config.publish.expiry = wanted.publish.expiry;

@@ -46,7 +46,12 @@ impl Service {
         let model = judge.model().clone();
 
         let ledger = ledger(&mut store)?;
-        let intake = Intake::new(settings::intake_limits(&config), ledger);
+        let mut intake = Intake::new(settings::intake_limits(&config), ledger);
+        match store.paces() {
+            Ok(paces) => paces.iter().for_each(|paces| intake.recall_paces(paces)),
+            // It only shortens waits, and is learnt again.
+            Err(error) => warn!(%error, "the scanners' pace is learnt anew"),
+        }
         let health_limits = health::Limits {
             interval: config.service.health_every,
             ..health::Limits::default()

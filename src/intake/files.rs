@@ -1,9 +1,11 @@
-//! What is known of each file of the export folder.
+//! What is known of each file of the export folder, and which are to be read.
 
 use crate::ids::SeriesKey;
 use crate::refusal::Refusal;
 use crate::store::{FileMark, PathDigest};
 use crate::units::{Moment, WallTime};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// One file of one scan of the folder.
@@ -38,12 +40,21 @@ pub(super) struct Tracked {
     /// Why it could not be read whole last, unchanged since.
     pub(super) refusal: Option<Refusal>,
     pub(super) phase: Phase,
+    /// A reader has it. Its answer is void where the phase is no longer `Reading`: no second one may overtake it.
+    in_flight: bool,
+    /// How often it was read on the writer's word alone.
+    hints: u8,
+    /// The scan that listed it last.
+    listed: u64,
 }
+
+/// A file may be read so often on its writer's word: one that closes it after each block would have it read as often.
+const HINTS_MAX: u8 = 3;
 
 /// Where a file stands.
 ///
 /// ```text
-///             held still over two scans                    slices
+///        held still over two scans, or closed by its writer   slices
 ///   Growing ----------------------------> Reading ------------------> Held(series)
 ///      ^  ^                                  |  |                        | closed
 ///      |  |  changed                         |  | no series in it       v
@@ -77,6 +88,213 @@ impl Phase {
     pub(super) fn due() -> Phase {
         Phase::Broken {
             retry_at: Moment::default(),
+        }
+    }
+}
+
+/// What a look at a file showed.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Sight {
+    /// Not known before, or as it was.
+    Still,
+    /// It changed; it stood here before.
+    Changed(PathBuf, Phase),
+}
+
+/// All files of the folder.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    // By the path's bytes: comparing paths part by part would cost more than all else of a scan.
+    tracked: BTreeMap<OsString, Tracked>,
+    /// What is to be read when; an entry that the file's phase does not bear out is void.
+    due: BTreeSet<(Moment, OsString)>,
+    reading: usize,
+    scans: u64,
+}
+
+impl Files {
+    pub(super) fn get(&self, path: &Path) -> Option<&Tracked> {
+        self.tracked.get(path.as_os_str())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Path, &Tracked)> {
+        let files = self.tracked.iter();
+        files.map(|(path, tracked)| (Path::new(path), tracked))
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = &Tracked> {
+        self.tracked.values()
+    }
+
+    /// A listing begins.
+    pub(super) fn begin_scan(&mut self) {
+        self.scans += 1;
+    }
+
+    /// A listing is through: a file that went away keeps what was read from it; a fresh file of its name starts anew.
+    pub(super) fn end_scan(&mut self) {
+        let scans = self.scans;
+        self.tracked
+            .retain(|_, tracked| tracked.listed == scans || tracked.in_flight);
+    }
+
+    /// A file as it is now. One not known yet starts in the phase that `at_first_sight` gives, unless `files_max` are.
+    pub(super) fn look(
+        &mut self,
+        seen: FileSeen,
+        now: Moment,
+        files_max: usize,
+        at_first_sight: impl FnOnce(&FileSeen) -> Phase,
+    ) -> Sight {
+        let known = self.tracked.len();
+        let Some(tracked) = self.tracked.get_mut(seen.path.as_os_str()) else {
+            if known < files_max {
+                let phase = at_first_sight(&seen);
+                let tracked = Tracked::new(seen.clone(), now, phase, self.scans);
+                self.tracked.insert(seen.path.into_os_string(), tracked);
+            }
+            return Sight::Still;
+        };
+        tracked.listed = self.scans;
+        if tracked.seen == seen {
+            if tracked.phase == Phase::Growing {
+                self.set_phase(&seen.path, Phase::due());
+            }
+            return Sight::Still;
+        }
+        tracked.first_seen = now;
+        tracked.refusal = None;
+        tracked.seen = seen.clone();
+        let before = std::mem::replace(&mut tracked.phase, Phase::Growing);
+        Sight::Changed(seen.path, before)
+    }
+
+    /// The series with files that were put back.
+    pub(super) fn put_back(&self) -> BTreeSet<SeriesKey> {
+        let put_back = self.tracked.values().filter_map(|file| match &file.phase {
+            Phase::PutBack(key) => Some(key.clone()),
+            Phase::Growing
+            | Phase::Reading
+            | Phase::Held(_)
+            | Phase::Known(_)
+            | Phase::Foreign
+            | Phase::Broken { .. } => None,
+        });
+        put_back.collect()
+    }
+
+    /// The writer of a file closed it: it need not hold still first.
+    pub(super) fn closed_by_writer(&mut self, path: &Path) {
+        let Some(tracked) = self.tracked.get_mut(path.as_os_str()) else {
+            return;
+        };
+        if tracked.phase == Phase::Growing && tracked.hints < HINTS_MAX {
+            tracked.hints += 1;
+            self.set_phase(path, Phase::due());
+        }
+    }
+
+    /// Puts a file into `phase`; a broken one is read again in its time.
+    pub(super) fn set_phase(&mut self, path: &Path, phase: Phase) {
+        if let Some(tracked) = self.tracked.get_mut(path.as_os_str()) {
+            if let Phase::Broken { retry_at } = phase {
+                self.due.insert((retry_at, path.as_os_str().to_owned()));
+            }
+            tracked.phase = phase;
+        }
+    }
+
+    /// All files that stand at `from` go to `to`.
+    pub(super) fn change_phase(&mut self, from: &Phase, to: &Phase) {
+        for (path, tracked) in &mut self.tracked {
+            if tracked.phase == *from {
+                tracked.phase = to.clone();
+                if let Phase::Broken { retry_at } = to {
+                    self.due.insert((*retry_at, path.clone()));
+                }
+            }
+        }
+    }
+
+    /// The files of `key`, closed, are needed again.
+    pub(super) fn read_again(&mut self, key: &SeriesKey) {
+        let known = Phase::Known(key.clone());
+        for tracked in self.tracked.values_mut() {
+            if tracked.phase == known {
+                tracked.series = Some(key.clone());
+            }
+        }
+        self.change_phase(&known, &Phase::due());
+    }
+
+    /// What the answer to a read told of the file.
+    pub(super) fn was_read(&mut self, path: &Path, series: Option<SeriesKey>, phase: Phase) {
+        if let Some(tracked) = self.tracked.get_mut(path.as_os_str()) {
+            tracked.series = series;
+        }
+        self.set_phase(path, phase);
+    }
+
+    /// Notes why a file could not be read whole; says how often that was so before.
+    pub(super) fn found_broken(&mut self, path: &Path, refusal: Refusal) -> Option<u8> {
+        let tracked = self.tracked.get_mut(path.as_os_str())?;
+        tracked.refusal = Some(refusal);
+        Some(tracked.tries)
+    }
+
+    /// The next file to be read, as long as fewer than `reads_max` are with readers.
+    pub(super) fn next_read(&mut self, now: Moment, reads_max: usize) -> Option<PathBuf> {
+        while self.reading < reads_max {
+            let (when, path) = self.due.first()?;
+            if *when > now {
+                return None;
+            }
+            let (when, path) = (*when, path.clone());
+            self.due.pop_first();
+            if let Some(tracked) = self.tracked.get_mut(&path)
+                && tracked.phase == (Phase::Broken { retry_at: when })
+                && !tracked.in_flight
+            {
+                tracked.tries = match tracked.refusal {
+                    Some(_) => tracked.tries.saturating_add(1),
+                    None => 0,
+                };
+                tracked.phase = Phase::Reading;
+                tracked.in_flight = true;
+                self.reading += 1;
+                return Some(PathBuf::from(path));
+            }
+        }
+        None
+    }
+
+    /// The answer to a read came; whether it is still wanted.
+    pub(super) fn answered(&mut self, path: &Path) -> bool {
+        self.reading = self.reading.saturating_sub(1);
+        let Some(tracked) = self.tracked.get_mut(path.as_os_str()) else {
+            return false;
+        };
+        tracked.in_flight = false;
+        if let Phase::Broken { retry_at } = tracked.phase {
+            // It changed and held still while it was read: its turn was passed over.
+            self.due.insert((retry_at, path.as_os_str().to_owned()));
+        }
+        tracked.phase == Phase::Reading
+    }
+}
+
+impl Tracked {
+    fn new(seen: FileSeen, now: Moment, phase: Phase, listed: u64) -> Tracked {
+        Tracked {
+            seen,
+            first_seen: now,
+            tries: 0,
+            series: None,
+            refusal: None,
+            phase,
+            in_flight: false,
+            hints: 0,
+            listed,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A series on its way: its slices, its endings so far.
 
+use super::early::{Course, Early};
+use super::pace::DeviceKey;
 use crate::ids::{FindingId, Pseudonym, SeriesKey, Uid};
 use crate::refusal::Refusal;
 use crate::series::SliceGeometry;
@@ -115,6 +117,8 @@ pub(super) struct Collecting {
     pub(super) handed_out: bool,
     /// It is quiet, but files of its own are missing still.
     pub(super) waits: bool,
+    pub(super) early: Early,
+    pub(super) course: Course,
     pub(super) before: Option<Ended>,
 }
 
@@ -123,6 +127,8 @@ pub(super) struct Collecting {
 pub(super) struct Ended {
     pub(super) content: [u8; 32],
     pub(super) finding: FindingId,
+    /// Since when nothing of it came; not known of what ended before this start.
+    pub(super) silent_since: Option<Moment>,
 }
 
 impl Collecting {
@@ -139,23 +145,34 @@ impl Collecting {
             generation: 0,
             handed_out: false,
             waits: false,
+            early: Early::Open,
+            course: Course::default(),
             before,
         }
     }
 
-    /// Takes in what a file held. The first serious refusal stays: one bad instance ends the whole series.
+    /// The scanner it came from.
+    pub(super) fn device(&self) -> DeviceKey {
+        DeviceKey::of(&self.facts.header)
+    }
+
+    /// Takes in what a file held, sighted at `sighted`. The first serious refusal stays: one bad instance ends the whole
+    /// series.
     pub(super) fn add(
         &mut self,
         path: PathBuf,
         arrival: Arrival,
         instances_max: usize,
+        sighted: Moment,
         now: Moment,
     ) {
+        let held = self.held();
+        let silence = sighted.since(self.last_arrival);
+        let first = self.files.is_empty();
         self.last_arrival = now;
         self.last_instance_at = self.last_instance_at.max(arrival.at);
-        self.handed_out = false;
         self.waits = false;
-        if self.files.is_empty() {
+        if first {
             // Nothing is held of what was there before: as when all files were exported again under a corrected patient.
             self.facts = arrival.facts.clone();
         }
@@ -179,6 +196,26 @@ impl Collecting {
             Err(refusal) => self.refuse(refusal),
         }
         self.files.insert(path);
+        // A second copy of a slice says that the sender is at work still, but what was judged of the series stands.
+        if first || held != self.held() {
+            if !first && self.handed_out {
+                self.course.note_superseded(silence);
+            } else if !first {
+                self.course.note(silence, self.early);
+            }
+            self.is_new();
+        }
+    }
+
+    fn held(&self) -> (usize, bool, bool) {
+        let (refusal, minor) = (self.refusal.is_some(), self.minor.is_some());
+        (self.slices.len(), refusal, minor)
+    }
+
+    /// What it holds is not what was handed out any more.
+    fn is_new(&mut self) {
+        self.handed_out = false;
+        self.early = Early::Open;
     }
 
     fn add_slice(&mut self, path: PathBuf, slice: Slice, instances_max: usize) {
@@ -211,6 +248,7 @@ impl Collecting {
         self.files.clear();
         self.refusal = None;
         self.minor = None;
+        self.early = Early::Open;
     }
 
     /// Forgets what a file held: it changed and will be read again.
@@ -218,8 +256,8 @@ impl Collecting {
         self.slices.retain(|(from, _)| from != path);
         self.files.remove(path);
         self.last_arrival = now;
-        self.handed_out = false;
         self.waits = false;
+        self.is_new();
     }
 
     /// SHA-256 over the slices' digests in ascending order, and over the code of the refusal that it ends in: an ending

@@ -1,7 +1,7 @@
 //! The store: opening, reading, and the transactions that change it.
 
 use super::error::StoreError;
-use super::records::{FindingRecord, QueuedRow, SeriesRecord};
+use super::records::{FindingRecord, PaceRecord, QueuedRow, SeriesRecord};
 use super::tables::{
     ALL, FINDINGS, LEDGER, META, OUTBOX_HEADS, OUTBOX_PAYLOADS, Rows, Writing, all, parse,
 };
@@ -15,6 +15,9 @@ use std::time::Duration;
 const SCHEMA: u64 = 1;
 /// The database's page cache. Its default of 1 GiB would let a busy box grow past its memory budget.
 const CACHE_BYTES: usize = 4 << 20;
+
+/// The row of [`PaceRecord`]. States of earlier programs hold none, and they pass over it.
+const PACES: &str = "paces";
 
 /// How much is remembered.
 #[derive(Clone, Copy, Debug)]
@@ -129,20 +132,33 @@ impl Store {
         })
     }
 
-    /// Closes a series and queues its messages: both or neither.
+    /// Closes a series and queues its messages: both or neither. `paces`, where it is new, goes the same way: it costs no
+    /// sync of its own.
     pub fn close_series(
         &mut self,
         record: &SeriesRecord,
         finding: Option<&FindingRecord>,
         queued: &[QueuedRow],
+        paces: Option<&PaceRecord>,
     ) -> Result<(), StoreError> {
         self.write("closing a series", |writing| {
             writing.put_record(LEDGER, record.key.0.as_str(), record)?;
+            if let Some(paces) = paces {
+                writing.put_record(META, PACES, paces)?;
+            }
             if let Some(finding) = finding {
                 writing.put_record(FINDINGS, finding.id.as_str(), finding)?;
             }
             queued.iter().try_for_each(|row| put_row(writing, row))
         })
+    }
+
+    /// How instances came from each device; `None` in a state that never held it.
+    pub fn paces(&mut self) -> Result<Option<PaceRecord>, StoreError> {
+        let doing = "reading the scanners' pace";
+        self.get(doing, META, PACES)?
+            .map(|bytes| parse(doing, &bytes))
+            .transpose()
     }
 
     /// Queues messages that close no series.

@@ -11,6 +11,9 @@ mod tables;
 
 pub use database::{Limits, Store};
 pub use error::StoreError;
-pub use records::{FileMark, FindingRecord, PathDigest, QueuedRow, SeriesRecord, SeriesState};
+pub use records::{
+    DevicePace, FileMark, FindingRecord, PaceRecord, PathDigest, QueuedRow, SeriesRecord,
+    SeriesState,
+};
 /// The trait a test implements to cut the database at any operation.
 pub use redb::StorageBackend;

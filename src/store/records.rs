@@ -149,6 +149,37 @@ impl FindingRecord {
     }
 }
 
+/// How instances came from each device: one small record, replaced whole. Holds no patient data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PaceRecord {
+    version: u16,
+    /// The devices, the one seen last at the end.
+    pub devices: Vec<DevicePace>,
+}
+
+/// One device in a [`PaceRecord`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DevicePace {
+    /// A digest of what its images say of it.
+    pub key: String,
+    /// Complete series, older ones faded.
+    pub series: f64,
+    /// Counts of each series' longest silence, by length.
+    pub longest: Vec<f64>,
+    /// Counts of silences in series that looked complete, by length.
+    pub late: Vec<f64>,
+}
+
+impl PaceRecord {
+    /// A record of `devices`.
+    pub fn new(devices: Vec<DevicePace>) -> PaceRecord {
+        PaceRecord {
+            version: RECORD_VERSION,
+            devices,
+        }
+    }
+}
+
 /// One message of the outbox as two byte strings, so that the short heads can be listed without the payloads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueuedRow {

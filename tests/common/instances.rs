@@ -121,6 +121,7 @@ fn header(what: &What) -> Header {
         body_part: None,
         kernel: None,
         series_description: None,
+        device: None,
         acquired: None,
         accession: None,
         patient: Redacted::default(),

@@ -1,5 +1,8 @@
 //! Measuring: stages in this process, the way from the folder to the broker in a service of its own.
 
+/// Simulated arrivals against the real intake.
+pub mod arrivals;
+
 mod chain;
 mod machine;
 mod samples;

@@ -12,6 +12,11 @@ impl Samples {
         self.0.push(sample);
     }
 
+    /// Adds all of `others`.
+    pub fn append(&mut self, others: &Samples) {
+        self.0.extend_from_slice(&others.0);
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.0.len()

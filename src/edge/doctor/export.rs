@@ -1,10 +1,11 @@
 //! The export folder: there, listed, its files readable. Only looked at, never written to.
 
-use super::mounts::Mount;
+use super::mounts::{Keeps, Mount};
 use super::user::User;
 use super::{Check, Grade};
 use crate::config::Config;
 use crate::edge::folder::{self, Listing};
+use crate::edge::hints::Hints;
 use crate::edge::sensors::free_percent;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -29,6 +30,7 @@ pub(super) fn check(config: &Config, tell: &mut dyn FnMut(Check)) {
             tell(listed(path, &listing));
             tell(readable(&listing));
             tell(rights(path));
+            tell(hints(config, &listing));
             tell(space(config, path));
         }
         Err(error) => tell(away(path, &error)),
@@ -96,6 +98,27 @@ fn rights(path: &Path) -> Check {
         about,
         found: format!("{found}{kind}"),
         hint: None,
+    }
+}
+
+/// Whether the system tells of changes, or each look into the folder has to find them.
+fn hints(config: &Config, listing: &Listing) -> Check {
+    let about = "export events";
+    let seconds = config.intake.poll.as_secs_f64();
+    let looks = format!("changes are found by a look every {seconds} s");
+    let mount = Mount::of(&config.intake.folder);
+    if let Some(share) = mount.filter(|mount| mount.keeps() == Keeps::Elsewhere) {
+        return Check::ok(about, format!("none from {}: {looks}", share.kind));
+    }
+    let mut hints = Hints::new();
+    hints.follow(&listing.folders);
+    match hints.trouble() {
+        None => Check::ok(about, "told of each file at once"),
+        Some(why) => Check::warn(
+            about,
+            format!("not from every folder ({why}): there {looks}"),
+            "move old series away, or raise fs.inotify.max_user_watches and max_user_instances with sysctl",
+        ),
     }
 }
 
