@@ -445,6 +445,5 @@ fn header(index: usize, sent: &Sent) -> Option<Header> {
         acquired: None,
         accession: None,
         patient: Redacted::default(),
-        content_digest: [0; 32],
     })
 }
