@@ -3,6 +3,8 @@
 mod analyze;
 mod args;
 mod bench;
+mod bench_parts;
+mod bench_table;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
@@ -81,6 +83,8 @@ pub fn main() -> ExitCode {
         Some(Command::Doctor(doctor)) => doctor::run(&doctor),
         Some(Command::Bench(bench)) => bench::run(&bench),
         Some(Command::BenchService(service)) => bench::serve(&service),
+        Some(Command::BenchNetwork(network)) => bench_parts::network(&network),
+        Some(Command::BenchInstructions(instructions)) => bench_parts::instructions(&instructions),
         Some(Command::Completions { shell }) => generate::completions(shell),
         Some(Command::Man) => generate::man(),
         None if arguments.version => generate::version(arguments.verbose),

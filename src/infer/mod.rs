@@ -1,5 +1,6 @@
 //! Runs a network on the whole crop: a volume in, a label a voxel out. No type of an engine leaves this room.
 
+mod account;
 mod engine;
 mod golden;
 mod halo;
@@ -13,9 +14,10 @@ mod segments;
 mod slabs;
 mod weights;
 
+pub use account::LayerCost;
 pub use engine::{Engine, engine};
 pub use golden::{GoldenReport, golden_check};
 pub use int8::{EngineOptions, Int8Error, Int8Network};
-pub use kernel::Isa;
+pub use kernel::{Isa, dot_products};
 pub use lower::NotLowered;
 pub use network::{Backend, Network};

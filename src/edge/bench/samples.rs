@@ -12,6 +12,16 @@ impl Samples {
         self.0.push(sample);
     }
 
+    /// Adds all of `others`.
+    pub fn extend(&mut self, others: &Samples) {
+        self.0.extend(&others.0);
+    }
+
+    /// Each, in the order of measuring.
+    pub fn each(&self) -> impl Iterator<Item = Duration> {
+        self.0.iter().copied()
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.0.len()
