@@ -71,6 +71,12 @@ pub(crate) enum Command {
         /// The library of ONNX Runtime.
         library: PathBuf,
     },
+    /// Load the network once and run it whenever stdin says so, for `scripts/bench-peers`.
+    #[command(hide = true)]
+    BenchNetwork(BenchNetworkArguments),
+    /// Do each stage once, for `scripts/bench-instructions`.
+    #[command(hide = true)]
+    BenchInstructions(BenchInstructionsArguments),
     /// Print completions for a shell, to be saved where the shell looks for them.
     Completions {
         /// The shell that shall complete scanward's commands and options.
@@ -148,6 +154,9 @@ pub(crate) struct PhantomArguments {
     /// Make a CT, a week earlier, of the patient whose phantom lies in this folder.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["seed", "slices"])]
     pub(crate) prior_of: Option<PathBuf>,
+    /// Rows and columns of a slice: smaller ones for measuring.
+    #[arg(long, hide = true, default_value_t = 512, value_parser = clap::value_parser!(u16).range(64..=1024))]
+    pub(crate) matrix: u16,
 }
 
 /// Arguments of `demo`.
@@ -199,6 +208,9 @@ pub(crate) struct BenchArguments {
     /// Repeats of each series.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) repeats: u16,
+    /// Let so many series appear at once, too; several numbers show whether the cost of one grows.
+    #[arg(long, value_name = "SERIES", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) queue: Vec<u32>,
     /// Number of the phantom's slices of 512 x 512; 0 leaves the phantom out.
     #[arg(long, default_value_t = 300, value_name = "SLICES")]
     pub(crate) phantom: u16,
@@ -232,4 +244,42 @@ pub(crate) struct BenchArrivalsArguments {
     /// Write the figures to this file as JSON, too.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+/// Arguments of `bench-network`. On stdin: `run`, `peak`, `layers`, or `mask FILE`; a line of answer each.
+#[derive(Debug, Args)]
+pub(crate) struct BenchNetworkArguments {
+    /// HU, int16 little endian, in the order z, y, x: a box of lungs on the model's grid.
+    pub(crate) volume: PathBuf,
+    /// Its shape.
+    #[arg(long, value_name = "Z,Y,X", value_delimiter = ',')]
+    pub(crate) shape: Vec<usize>,
+    /// Threads of our own engine.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) threads: usize,
+    /// The engine.
+    #[arg(long, value_enum, default_value_t = EngineChoice::Int8)]
+    pub(crate) engine: EngineChoice,
+    /// The folder of the model.
+    #[arg(long)]
+    pub(crate) model: Option<PathBuf>,
+}
+
+/// Which engine `bench-network` runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineChoice {
+    /// Our own.
+    Int8,
+    /// tract as it comes.
+    Tract,
+}
+
+/// Arguments of `bench-instructions`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchInstructionsArguments {
+    /// Holds `series/` and `jpeg-lossless.dcm`.
+    pub(crate) folder: PathBuf,
+    /// The folder of the model.
+    #[arg(long)]
+    pub(crate) model: Option<PathBuf>,
 }

@@ -4,6 +4,8 @@ mod analyze;
 mod args;
 mod arrivals;
 mod bench;
+mod bench_parts;
+mod bench_table;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
@@ -89,6 +91,8 @@ pub fn main() -> ExitCode {
         Some(Command::AcceleratorService { library }) => serve(&library)
             .map(|()| Ending::Done)
             .map_err(Stopped::from),
+        Some(Command::BenchNetwork(network)) => bench_parts::network(&network),
+        Some(Command::BenchInstructions(instructions)) => bench_parts::instructions(&instructions),
         Some(Command::Completions { shell }) => generate::completions(shell),
         Some(Command::Man) => generate::man(),
         None if arguments.version => generate::version(arguments.verbose),

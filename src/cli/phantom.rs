@@ -8,7 +8,8 @@ use crate::phantom::Truth;
 
 /// Runs the command.
 pub(super) fn run(arguments: &PhantomArguments) -> Result<Ending, Stopped> {
-    let mut scan = PhantomScan::new(order(arguments)?).map_err(Stopped::usage)?;
+    let mut scan =
+        PhantomScan::with_matrix(order(arguments)?, arguments.matrix).map_err(Stopped::usage)?;
     let count = scan.order().slices;
     let mut progress = Progress::new();
     let wrote = |done: u16| progress.show(&format!("slice {done} of {count}"), false);

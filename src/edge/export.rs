@@ -15,6 +15,8 @@ use std::time::Duration;
 const NOTE: &str = "phantom.txt";
 /// A patient's later scans are this far apart.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Rows and columns of a slice.
+const MATRIX: u16 = 512;
 /// The most scans before the first one.
 const WEEKS_BEFORE_MAX: u32 = 520;
 /// When the patient's first scan was made: 2026-01-15T09:30Z. A fixed date, so that the same order gives the same bytes.
@@ -117,7 +119,13 @@ pub struct PhantomScan {
 impl PhantomScan {
     /// The scan of `order`. Errors: a number out of its range.
     pub fn new(order: ScanOrder) -> Result<PhantomScan, Failure> {
-        let phantom = Phantom::new(&order.spec()).map_err(|error| {
+        PhantomScan::with_matrix(order, MATRIX)
+    }
+
+    /// The scan of `order` on `matrix` × `matrix` pixels. Errors as [`PhantomScan::new`].
+    pub fn with_matrix(order: ScanOrder, matrix: u16) -> Result<PhantomScan, Failure> {
+        let edge = usize::from(matrix);
+        let phantom = Phantom::new(&order.spec().with_matrix(edge, edge)).map_err(|error| {
             Failure::new(
                 error.to_string(),
                 "`scanward phantom --help` lists the ranges",

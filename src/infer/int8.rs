@@ -4,6 +4,7 @@ use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::Framework as _;
 
 use crate::fault::Fault;
+use crate::infer::account::{LayerCost, costs};
 use crate::infer::halo::Halo;
 use crate::infer::kernel::{Isa, OutOfBounds};
 use crate::infer::lower::{Kind, Layer, NotLowered, lowered};
@@ -113,12 +114,37 @@ impl Int8Network {
         self.fault("a layer does not fit its input: the plan is wrong".to_owned())
     }
 
-    fn run(&mut self, hu: &Grid3<i16>, with_head: bool) -> Result<Halo, Fault> {
+    /// What each layer costs for a volume of `shape` (`z, y, x`). Errors: a shape that the network does not take.
+    pub fn costs(&self, shape: [usize; 3]) -> Result<Vec<LayerCost>, Fault> {
+        let blocks = fitting(&Grid3::filled(shape, 0), &self.manifest)?;
+        let layers: Vec<&Layer> = self.layers.iter().collect();
+        Ok(costs(&layers, blocks, PLACES.len()))
+    }
+
+    /// As [`Backend::segment`]; `passed` is called after each layer, in the order of [`Int8Network::costs`].
+    pub fn segment_in_layers(
+        &mut self,
+        hu: &Grid3<i16>,
+        passed: &mut dyn FnMut(),
+    ) -> Result<Grid3<u8>, Fault> {
+        let marks = self.run(hu, true, passed)?;
+        let mut labels = Grid3::filled(hu.shape(), 0);
+        unpack(&marks, &mut labels);
+        self.buffers.give_back(marks);
+        Ok(labels)
+    }
+
+    fn run(
+        &mut self,
+        hu: &Grid3<i16>,
+        with_head: bool,
+        passed: &mut dyn FnMut(),
+    ) -> Result<Halo, Fault> {
         let input = self.input(hu)?;
         let body = self.layers.len().saturating_sub(1);
         let head = with_head.then_some(&self.head);
         let layers: Vec<&Layer> = self.layers.iter().take(body).chain(head).collect();
-        run_layers(&layers, input, &mut self.buffers, self.how)
+        run_layers(&layers, input, &mut self.buffers, self.how, passed)
             .map_err(|OutOfBounds| self.out_of_bounds())
     }
 }
@@ -154,15 +180,11 @@ impl Backend for Int8Network {
     }
 
     fn segment(&mut self, hu: &Grid3<i16>) -> Result<Grid3<u8>, Fault> {
-        let marks = self.run(hu, true)?;
-        let mut labels = Grid3::filled(hu.shape(), 0);
-        unpack(&marks, &mut labels);
-        self.buffers.give_back(marks);
-        Ok(labels)
+        self.segment_in_layers(hu, &mut || {})
     }
 
     fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault> {
-        let features = self.run(hu, false)?;
+        let features = self.run(hu, false, &mut || {})?;
         let Some(head) = self.layers.last() else {
             return Err(self.out_of_bounds());
         };

@@ -35,6 +35,17 @@ pub(super) enum Kind {
     Head,
 }
 
+impl Kind {
+    /// The edge of the output for an edge of the input, voxels.
+    pub(super) fn output_edge(self, edge: usize) -> usize {
+        match self {
+            Kind::Convolution { stride } => edge.div_ceil(stride),
+            Kind::Raise => 2 * edge,
+            Kind::Head => edge,
+        }
+    }
+}
+
 /// One layer. Tensor 0 is the network's input, tensor `i + 1` the output of layer `i`.
 #[derive(Clone, Debug)]
 pub(super) struct Layer {

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "onnxruntime")]
 mod accelerator;
+mod account;
 mod engine;
 mod golden;
 mod halo;
@@ -17,9 +18,10 @@ mod weights;
 
 #[cfg(feature = "onnxruntime")]
 pub use accelerator::{OrtError, OrtNetwork};
+pub use account::LayerCost;
 pub use engine::{Engine, engine};
 pub use golden::{GoldenReport, golden_check, golden_volume};
 pub use int8::{EngineOptions, Int8Error, Int8Network};
-pub use kernel::Isa;
+pub use kernel::{Isa, dot_products};
 pub use lower::NotLowered;
 pub use network::{Backend, Network};

@@ -40,6 +40,7 @@ pub struct Network {
     manifest: ModelManifest,
     graph: ModelProto,
     plans: VecDeque<([usize; 3], Plan)>,
+    in_slabs: bool,
 }
 
 /// How one shape is run.
@@ -88,6 +89,16 @@ impl Network {
             manifest,
             graph,
             plans: VecDeque::new(),
+            in_slabs: true,
+        })
+    }
+
+    /// The same, run whole as tract comes: what others are measured against. Errors as [`Network::load`].
+    pub fn stock(package: &ModelPackage) -> Result<Network, Fault> {
+        let network = Network::load(package)?;
+        Ok(Network {
+            in_slabs: false,
+            ..network
         })
     }
 
@@ -143,7 +154,9 @@ impl Network {
 
     fn planned(&self, [depth, height, width]: [usize; 3]) -> TractResult<Plan> {
         let shape = [1, 8, depth, height, width];
-        if let Some(slabs) = SlabPlan::new(&self.graph, &shape)? {
+        if self.in_slabs
+            && let Some(slabs) = SlabPlan::new(&self.graph, &shape)?
+        {
             return Ok(Plan::Slabs(Arc::new(slabs)));
         }
         let fact = InferenceFact::dt_shape(f32::datum_type(), shape);

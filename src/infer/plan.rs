@@ -61,16 +61,19 @@ impl Buffers {
 
 /// Runs `layers` on `input` and returns the last one's output.
 ///
-/// Errors: shapes that do not fit together; never for shapes whose edges are multiples of the network's own.
+/// `passed` is called after each layer. Errors: shapes that do not fit together; never for shapes whose edges are
+/// multiples of the network's own.
 pub(super) fn run_layers(
     layers: &[&Layer],
     input: Halo,
     buffers: &mut Buffers,
     how: How,
+    passed: &mut dyn FnMut(),
 ) -> Result<Halo, OutOfBounds> {
     let mut tensors: Vec<Option<Halo>> = vec![Some(input)];
     for (index, layer) in layers.iter().enumerate() {
         let output = run_layer(layer, &tensors, buffers, how)?;
+        passed();
         let later = layers.get(index + 1..).unwrap_or(&[]);
         for (number, slot) in tensors.iter_mut().enumerate() {
             let read_again = later.iter().any(|layer| layer.sources.contains(&number));
@@ -99,11 +102,7 @@ fn run_layer(
     if sources.iter().any(|source| source.shape() != first.shape()) {
         return Err(OutOfBounds);
     }
-    let shape = first.shape().map(|edge| match layer.kind {
-        Kind::Convolution { stride } => edge.div_ceil(stride),
-        Kind::Raise => 2 * edge,
-        Kind::Head => edge,
-    });
+    let shape = first.shape().map(|edge| layer.kind.output_edge(edge));
     let mut output = buffers.tensor(shape, layer.channels);
     share_rows(layer, &sources, &mut output, how)?;
     Ok(output)

@@ -3,12 +3,26 @@
 /// Simulated arrivals against the real intake.
 pub mod arrivals;
 
+mod broker;
 mod chain;
+mod copies;
+mod direct;
+mod instructions;
 mod machine;
+mod network;
+mod peak;
+mod queue;
 mod samples;
+mod service;
 mod stages;
 
-pub use chain::{ChainReport, ChainRun};
+pub use broker::BenchBroker;
+pub use chain::{ChainReport, measure_chain};
+pub use direct::measure_direct;
+pub use instructions::run_for_instructions;
 pub use machine::{Machine, machine};
+pub use network::{MeasuredEngine, NetworkBench, read_volume};
+pub use peak::peak_gmacs;
+pub use queue::{QueueReport, measure_queue};
 pub use samples::Samples;
 pub use stages::{StageReport, measure_stages};

@@ -13,8 +13,13 @@ impl Samples {
     }
 
     /// Adds all of `others`.
-    pub fn append(&mut self, others: &Samples) {
-        self.0.extend_from_slice(&others.0);
+    pub fn extend(&mut self, others: &Samples) {
+        self.0.extend(&others.0);
+    }
+
+    /// Each, in the order of measuring.
+    pub fn each(&self) -> impl Iterator<Item = Duration> {
+        self.0.iter().copied()
     }
 
     /// How many there are.

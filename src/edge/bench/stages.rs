@@ -10,6 +10,7 @@ use crate::intake::{Arrival, ReadResult, Ready, Slice};
 use crate::pipeline::Stage;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What was measured of one series.
 #[derive(Clone, Debug)]
@@ -53,8 +54,14 @@ pub fn measure_stages(
         encode: Samples::default(),
     };
     for _ in 0..repeats {
-        let ready = read(judge.spacing_mm(), files, &clock, &mut report)?;
-        report.slices = ready.slices.as_ref().map_or(0, Vec::len);
+        let mut reader = bench_reader(judge);
+        let began = clock.elapsed();
+        let whole = WholeSeries::read(&mut reader, files, &clock, &mut |took| {
+            report.read_one.add(took);
+        })?;
+        report.read_all.add(clock.elapsed().saturating_sub(began));
+        report.slices = whole.slices.len();
+        let ready = whole.ready(&clock);
         let began = clock.elapsed();
         let judged = judge.judge_whole(Box::new(ready), &clock);
         report.pipeline.add(clock.elapsed().saturating_sub(began));
@@ -76,50 +83,81 @@ pub fn measure_stages(
     Ok(report)
 }
 
-/// Reads all files; the series with the most slices becomes ready.
-fn read(
-    spacing_mm: f64,
-    files: &[PathBuf],
-    clock: &Clock,
-    report: &mut StageReport,
-) -> Result<Ready, Failure> {
-    let mut reader = Reader::new(ReadLimits::default(), spacing_mm, Redacted::new([0; 32]));
-    let mut series: BTreeMap<SeriesKey, (Arrival, Vec<Slice>)> = BTreeMap::new();
-    let all = clock.elapsed();
-    for file in files {
-        let began = clock.elapsed();
-        let result = reader.read(file, clock.wall());
-        report.read_one.add(clock.elapsed().saturating_sub(began));
-        if let ReadResult::Series(mut arrival) = result
-            && let Ok(slices) = std::mem::replace(&mut arrival.slices, Ok(Vec::new()))
-        {
-            let entry = series.entry(arrival.key.clone());
-            entry
-                .or_insert_with(|| (*arrival, Vec::new()))
-                .1
-                .extend(slices);
+/// A reader as the service has it.
+pub(super) fn bench_reader(judge: &Judge) -> Reader {
+    let secret = Redacted::new([0; 32]);
+    Reader::new(ReadLimits::default(), judge.spacing_mm(), secret)
+}
+
+/// A series that was read.
+#[derive(Clone, Debug)]
+pub(super) struct WholeSeries {
+    first: Arrival,
+    pub(super) slices: Vec<Slice>,
+}
+
+impl WholeSeries {
+    /// Reads all files; the series with the most slices counts. `took` hears how long each file took.
+    ///
+    /// Errors: the files hold no series.
+    pub(super) fn read(
+        reader: &mut Reader,
+        files: &[PathBuf],
+        clock: &Clock,
+        took: &mut dyn FnMut(Duration),
+    ) -> Result<WholeSeries, Failure> {
+        let mut series: BTreeMap<SeriesKey, WholeSeries> = BTreeMap::new();
+        for file in files {
+            let began = clock.elapsed();
+            let result = reader.read(file, clock.wall());
+            took(clock.elapsed().saturating_sub(began));
+            let Some((first, slices)) = slices_of(result) else {
+                continue;
+            };
+            let entry = series
+                .entry(first.key.clone())
+                .or_insert_with(|| WholeSeries {
+                    first,
+                    slices: Vec::new(),
+                });
+            entry.slices.extend(slices);
+        }
+        let largest = series.into_values().max_by_key(|whole| whole.slices.len());
+        largest.ok_or_else(|| {
+            let what = "the folder holds no CT series";
+            Failure::new(what, "give folders with the DICOM files of a series")
+        })
+    }
+
+    /// Adds the slices of one more file, if it has any.
+    pub(super) fn add(&mut self, result: ReadResult) {
+        if let Some((_, slices)) = slices_of(result) {
+            self.slices.extend(slices);
         }
     }
-    report.read_all.add(clock.elapsed().saturating_sub(all));
-    let largest = series.into_values().max_by_key(|(_, slices)| slices.len());
-    let Some((first, slices)) = largest else {
-        let what = "the folder holds no CT series";
-        return Err(Failure::new(
-            what,
-            "give folders with the DICOM files of a series",
-        ));
+
+    /// The series as the intake hands it out.
+    pub(super) fn ready(self, clock: &Clock) -> Ready {
+        Ready {
+            key: self.first.key,
+            generation: 0,
+            facts: self.first.facts,
+            instances: u32::try_from(self.slices.len()).unwrap_or(u32::MAX),
+            slices: Ok(self.slices),
+            content: [0; 32],
+            files: Vec::new(),
+            supersedes: None,
+            last_instance_at: self.first.at,
+            ready_at: clock.now(),
+            siblings: Vec::new(),
+        }
+    }
+}
+
+fn slices_of(result: ReadResult) -> Option<(Arrival, Vec<Slice>)> {
+    let ReadResult::Series(mut arrival) = result else {
+        return None;
     };
-    Ok(Ready {
-        key: first.key,
-        generation: 0,
-        facts: first.facts,
-        instances: u32::try_from(slices.len()).unwrap_or(u32::MAX),
-        slices: Ok(slices),
-        content: [0; 32],
-        files: Vec::new(),
-        supersedes: None,
-        last_instance_at: first.at,
-        ready_at: clock.now(),
-        siblings: Vec::new(),
-    })
+    let slices = std::mem::replace(&mut arrival.slices, Ok(Vec::new())).ok()?;
+    Some((*arrival, slices))
 }

@@ -8,7 +8,10 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod peak;
 mod scalar;
+
+pub use peak::dot_products;
 
 /// Output channels that share one vector of weights.
 pub(super) const LANES: usize = 16;

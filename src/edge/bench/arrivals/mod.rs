@@ -55,7 +55,7 @@ impl ArrivalReport {
         for report in reports.iter().filter(|report| report.wait == wait) {
             all.findings += report.findings;
             all.superseded += report.superseded;
-            all.delays.append(&report.delays);
+            all.delays.extend(&report.delays);
         }
         all
     }
