@@ -486,12 +486,16 @@ pub(super) fn start_readers(
     let paths = Arc::new(Mutex::new(paths));
     for mut reader in readers {
         let (paths, sender) = (Arc::clone(&paths), sender.clone());
-        let next = move || {
+        let mut next = move |reader: &mut Reader| {
             let paths = paths.lock().unwrap_or_else(PoisonError::into_inner);
-            paths.recv().ok()
+            paths.try_recv().ok().or_else(|| {
+                // Nothing waits: what the last file needed is given back, for the next one may be hours away.
+                reader.rest();
+                paths.recv().ok()
+            })
         };
         spawn("read", move || {
-            while let Some(path) = next() {
+            while let Some(path) = next(&mut reader) {
                 let result = reader.read(&path, clock.wall());
                 let event = Event::Intake(intake::Event::Read { path, result });
                 if sender.send(Message::Core(Box::new(event))).is_err() {
