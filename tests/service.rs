@@ -87,6 +87,22 @@ fn a_reload_takes_new_settings_over() {
 }
 
 #[test]
+fn a_file_is_read_when_its_writer_closes_it_however_rare_the_looks_are() {
+    let site = Site::new();
+    let systemd = Systemd::in_folder(site.path());
+    let text = site.write(closed_port(), 0.5);
+    // Two looks, as a file needs that nobody tells of, are farther apart than this test's patience.
+    let rare = text.replace("poll_seconds = 0.1", "poll_seconds = 60");
+    fs::write(site.settings(), rare).unwrap();
+    let service = site.start_as_written(&systemd);
+    systemd.until("READY=1");
+    let folder = site.path().join("export/new");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("one.dcm"), slice()).unwrap();
+    service.until("series ended");
+}
+
+#[test]
 fn a_reload_of_what_is_wrong_or_needs_a_restart_changes_nothing() {
     let site = Site::new();
     let systemd = Systemd::in_folder(site.path());
@@ -302,6 +318,10 @@ impl Site {
 
     fn start(&self, port: u16, quiet_seconds: f64, systemd: &Systemd) -> Running {
         self.write(port, quiet_seconds);
+        self.start_as_written(systemd)
+    }
+
+    fn start_as_written(&self, systemd: &Systemd) -> Running {
         let mut child = scanward()
             .args(["run", "--config"])
             .arg(self.settings())

@@ -9,7 +9,8 @@
 use scanward::edge::state;
 use scanward::ids::{FindingId, Pseudonym, SeriesKey, Uid};
 use scanward::store::{
-    FindingRecord, Limits, QueuedRow, SeriesRecord, SeriesState, StorageBackend, Store, StoreError,
+    DevicePace, FindingRecord, Limits, PaceRecord, QueuedRow, SeriesRecord, SeriesState,
+    StorageBackend, Store, StoreError,
 };
 use scanward::units::WallTime;
 use std::io;
@@ -37,6 +38,25 @@ fn boots_are_counted_and_the_secret_key_stays() {
         let fresh = [u8::try_from(boot).unwrap(); 32];
         assert_eq!(store.secret_key(fresh).unwrap(), [1; 32]);
     }
+}
+
+#[test]
+fn the_scanners_pace_is_kept_with_a_closing_and_a_state_without_it_opens() {
+    let disk = SweepDisk::default();
+    let mut store = disk.open().unwrap();
+    store.close_series(&closed("1.1"), None, &[], None).unwrap();
+    assert_eq!(store.paces().unwrap(), None);
+    let paces = PaceRecord::new(vec![DevicePace {
+        key: "00ff".to_owned(),
+        series: 3.5,
+        longest: vec![1.0, 2.5],
+        late: vec![0.0, 0.0001],
+    }]);
+    let keep = |store: &mut Store| store.close_series(&closed("1.2"), None, &[], Some(&paces));
+    keep(&mut store).unwrap();
+    store.close_series(&closed("1.3"), None, &[], None).unwrap();
+    drop(store);
+    assert_eq!(disk.open().unwrap().paces().unwrap(), Some(paces.clone()));
 }
 
 #[test]

@@ -173,11 +173,11 @@ fn timing(result: &DemoResult) -> Vec<String> {
         "time          {total:.2} s from the last slice to the ward"
     )];
     if let Some(timing) = &result.event.data.timing {
-        let compute = seconds(timing.compute_ms) + seconds(timing.queued_ms);
+        let compute = seconds(timing.compute_ms);
         let delivery = result.delivery.as_secs_f64();
-        let quiet = (total - compute - delivery).max(0.0);
+        let quiet = (total - delivery).max(0.0);
         lines.push(format!(
-            "              {quiet:.2} s until complete, {compute:.2} s computing, {delivery:.2} s on the way"
+            "              {quiet:.2} s until quiet and judged ({compute:.2} s computing), {delivery:.2} s on the way"
         ));
     }
     lines

@@ -84,7 +84,7 @@ pub struct Daemon {
     /// Series that look complete, to be judged when no quiet one waits. The intake bounds their number.
     early: VecDeque<Box<Ready>>,
     /// What was judged ahead of time, until its series is quiet.
-    held: Vec<Box<Judgement>>,
+    held: Vec<Judgement>,
     judging: bool,
     unsaved: VecDeque<(Moment, Box<Saving>)>,
     in_flight: usize,
@@ -118,7 +118,7 @@ impl Daemon {
         let mut actions = Vec::new();
         match event {
             Event::Intake(event) => self.tell_intake(event, at, &mut actions),
-            Event::Judged(judgement) => self.judged(judgement, at, &mut actions),
+            Event::Judged(judgement) => self.judged(*judgement, at, &mut actions),
             Event::Saved(saving) => self.saved(&saving, at, &mut actions),
             Event::SaveFailed(saving) => self.save_failed(saving, at, &mut actions),
             Event::Outbox(event) => self.tell_outbox(event, at, &mut actions),
@@ -218,7 +218,7 @@ impl Daemon {
         for ready in std::mem::take(&mut self.ready) {
             // A judgement under way is that of this very series: it ends it when it comes.
             let of_this = |held: &Judgement| held.ready.generation == ready.generation;
-            let held = self.held.iter().position(|held| of_this(held));
+            let held = self.held.iter().position(of_this);
             match held.filter(|_| self.outbox.has_room()) {
                 Some(index) => {
                     let held = self.held.swap_remove(index);
@@ -236,7 +236,7 @@ impl Daemon {
         self.ready = waiting;
     }
 
-    fn judged(&mut self, judgement: Box<Judgement>, at: At, actions: &mut Vec<Action>) {
+    fn judged(&mut self, judgement: Judgement, at: At, actions: &mut Vec<Action>) {
         self.judging = false;
         let (key, generation) = (judgement.ready.key.clone(), judgement.ready.generation);
         let quiet = self.intake.is_current(&key, generation);
@@ -259,7 +259,7 @@ impl Daemon {
             self.tell_intake(event, at, actions);
         }
         if quiet {
-            self.save_new(*judgement, at, actions);
+            self.save_new(judgement, at, actions);
         }
     }
 
