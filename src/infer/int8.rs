@@ -194,9 +194,9 @@ impl Backend for Int8Network {
 
 /// One logit in plain arithmetic: for checks, not for speed.
 fn logit(head: &Layer, channel: usize, voxel: &[u8]) -> f32 {
-    use crate::infer::kernel::{GROUP, LANES};
+    use crate::infer::kernel::{GROUP, LANES, PackedWeights};
     debug_assert_eq!(head.kind, Kind::Head);
-    let weights = head.weights.first().map_or(&[][..], Vec::as_slice);
+    let weights = head.weights.first().map_or(&[][..], PackedWeights::bytes);
     let block = channel / LANES * voxel.len() * LANES;
     let own = |input: usize| {
         block + input / GROUP * LANES * GROUP + channel % LANES * GROUP + input % GROUP
