@@ -45,6 +45,7 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Stopped> {
         &config.series,
         true,
         IntendedUse::Detection,
+        config.engine,
     )?;
     let scratch = Scratch::new("bench-phantom")?;
     let mut chain = ChainRun::start(&model, Duration::from_millis(arguments.interval))?;

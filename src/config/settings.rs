@@ -2,6 +2,7 @@
 
 use super::reader::{ConfigError, Section, Source, sections};
 use crate::ids::SlugName;
+use crate::infer::EngineOptions;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct Config {
     pub publish: PublishSettings,
     /// Which series are triaged.
     pub series: crate::series::SeriesRules,
+    /// How the network is run.
+    pub engine: EngineOptions,
     /// How the service behaves.
     pub service: ServiceSettings,
 }
@@ -155,7 +158,7 @@ impl Config {
     /// Errors name the line, and for a misspelt key the nearest right one.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
         const KNOWN: &[&str] = &[
-            "site", "intake", "state", "model", "publish", "series", "service",
+            "site", "intake", "state", "model", "publish", "series", "engine", "service",
         ];
         let source = Source::new(text);
         let mut found = sections(&source, KNOWN)?;
@@ -174,6 +177,7 @@ impl Config {
             model_folder: folder(section("model"))?,
             publish: publish(section("publish"))?,
             series: series(section("series"))?,
+            engine: engine(section("engine"))?,
             service: service(section("service"))?,
         };
         config.publish.check()?;
@@ -280,6 +284,15 @@ fn series(mut section: Section<'_>) -> Result<crate::series::SeriesRules, Config
     };
     section.finish()?;
     Ok(rules)
+}
+
+fn engine(mut section: Section<'_>) -> Result<EngineOptions, ConfigError> {
+    let options = EngineOptions {
+        isa: section.parsed("isa", None, EngineOptions::parse_isa)?,
+        threads: section.whole("threads", 0, 0..=EngineOptions::THREADS_MAX)?,
+    };
+    section.finish()?;
+    Ok(options)
 }
 
 fn service(mut section: Section<'_>) -> Result<ServiceSettings, ConfigError> {

@@ -38,6 +38,7 @@ impl Service {
             &config.series,
             config.publish.preview,
             config.publish.intended_use,
+            config.engine,
         )?;
         let model = judge.model().clone();
 

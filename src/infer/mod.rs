@@ -7,6 +7,7 @@ mod int8;
 mod kernel;
 mod lower;
 mod network;
+mod options;
 mod packing;
 mod plan;
 mod probe;
@@ -16,8 +17,9 @@ mod weights;
 
 pub use engine::{Engine, engine};
 pub use golden::{GoldenReport, golden_check};
-pub use int8::{EngineOptions, Int8Error, Int8Network};
+pub use int8::{Int8Error, Int8Network};
 pub use kernel::{Isa, IsaError};
 pub use lower::NotLowered;
 pub use network::{Backend, Network};
+pub use options::EngineOptions;
 pub use probe::LayerProbe;

@@ -78,6 +78,7 @@ pub(super) fn check_model(config: &Config, tell: &mut dyn FnMut(Check)) {
             &config.series,
             publish.preview,
             publish.intended_use,
+            config.engine,
         )
     });
     match loaded {

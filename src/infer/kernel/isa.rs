@@ -82,10 +82,10 @@ impl std::fmt::Display for IsaError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<&str> = Isa::available().iter().map(|isa| isa.name()).collect();
         let what = if self.known {
-            "is not an instruction set of this machine"
+            "is not an instruction set of this machine, which has"
         } else {
-            "is no instruction set that the engine knows"
+            "is no instruction set that the engine knows; this machine has"
         };
-        write!(f, "`{}` {what}; it has {}", self.name, names.join(", "))
+        write!(f, "`{}` {what} {}", self.name, names.join(", "))
     }
 }
