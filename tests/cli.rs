@@ -88,6 +88,43 @@ fn nothing_asked_shows_the_help_and_a_wrong_word_is_a_usage_error() {
 }
 
 #[test]
+fn the_environment_says_what_the_network_runs_on() {
+    let version = |name: &str, value: &str| {
+        let mut program = program();
+        program.args(["--version", "-v"]).env(name, value);
+        program.output().unwrap()
+    };
+    let scalar = version("SCANWARD_ISA", "scalar");
+    let told = String::from_utf8(scalar.stdout).unwrap();
+    assert!(
+        told.contains("engine             cpu-int8-scalar\n"),
+        "{told}"
+    );
+    let usual = said(&["--version", "-v"]);
+    let empty = version("SCANWARD_ISA", "");
+    assert_eq!(String::from_utf8(empty.stdout).unwrap(), usual);
+
+    for (name, value, what) in [
+        (
+            "SCANWARD_ISA",
+            "mmx",
+            "error: SCANWARD_ISA in the environment: `mmx` is no instruction set that the engine knows; this machine has ",
+        ),
+        (
+            "SCANWARD_THREADS",
+            "9",
+            "error: SCANWARD_THREADS in the environment: `9` is no number of threads: write 1 to 8,",
+        ),
+    ] {
+        let refused = version(name, value);
+        assert_eq!(refused.status.code(), Some(2));
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert!(told.starts_with(what), "{told}");
+        assert!(told.contains("\nhint: "), "{told}");
+    }
+}
+
+#[test]
 fn the_version_is_one_line_and_with_v_tells_model_licence_and_decoders() {
     let version = format!("scanward {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(said(&["--version"]), version);

@@ -6,6 +6,7 @@
 )]
 
 use scanward::config::{Broker, Config};
+use scanward::infer::{EngineOptions, Isa};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -74,6 +75,7 @@ fn a_misspelt_name_is_told_with_its_line_and_the_right_one() {
         "did you mean `kernel_deny`?",
     );
     complains("[service]\nhealth_second = 3", Some(5), "`health_seconds`?");
+    complains("[engine]\nthread = 3", Some(5), "`threads`?");
     complains(
         "[state]\nfoldr = \"/s\"",
         None,
@@ -131,6 +133,21 @@ fn a_wrong_value_is_told_with_its_line_and_what_would_be_right() {
             5,
             "must be \"off\", \"auto\" or \"always\"",
         ),
+        (
+            "[engine]\nisa = \"mmx\"",
+            5,
+            "`isa` in [engine]: `mmx` is no instruction set that the engine knows; this machine has",
+        ),
+        (
+            "[engine]\nthreads = 9",
+            5,
+            "must be a whole number from 0 to 8",
+        ),
+        (
+            "[engine]\nthreads = 1.5",
+            5,
+            "must be a whole number from 0 to 8",
+        ),
         ("[intake\nfolder = 3", 4, ""),
     ] {
         complains(text, Some(line), what);
@@ -150,6 +167,40 @@ fn an_accelerator_without_the_whole_path_of_its_library_is_refused() {
         );
         Config::parse(&whole(&section("off"))).unwrap();
     }
+}
+
+#[test]
+fn the_engine_runs_as_the_settings_say() {
+    let engine = |lines: &str| {
+        Config::parse(&whole(&format!("[engine]\n{lines}")))
+            .unwrap()
+            .engine
+            .options
+    };
+    assert_eq!(engine(""), EngineOptions::default());
+    assert_eq!(
+        engine("isa = \"auto\"\nthreads = 0"),
+        EngineOptions::default()
+    );
+    for isa in Isa::available() {
+        let wanted = EngineOptions {
+            isa: Some(isa),
+            threads: 3,
+        };
+        let lines = format!("isa = \"{}\"\nthreads = 3", isa.name());
+        assert_eq!(engine(&lines), wanted);
+    }
+    // What another kind of processor has is named with what this one has.
+    let foreign = if cfg!(target_arch = "x86_64") {
+        "neon-dotprod"
+    } else {
+        "avx2"
+    };
+    complains(
+        &format!("[engine]\nisa = \"{foreign}\""),
+        Some(5),
+        &format!("`{foreign}` is not an instruction set of this machine, which has"),
+    );
 }
 
 #[test]
@@ -291,6 +342,7 @@ fn keys_read(source: &str) -> BTreeSet<String> {
         "text",
         "path",
         "number",
+        "whole",
         "duration",
         "switch",
         "texts",

@@ -58,6 +58,7 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<Ending, Stopped> {
         &config.series,
         true,
         IntendedUse::Detection,
+        config.engine.options,
     )?;
     let scratch = Scratch::new("bench-phantom")?;
     let broker = BenchBroker::start()?;

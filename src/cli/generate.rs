@@ -3,7 +3,7 @@
 use super::args::Arguments;
 use super::{Ending, Stopped, manual, print};
 use crate::dicom::transfer_syntaxes;
-use crate::edge::{Failure, default_model_folder, load_model};
+use crate::edge::{Failure, default_model_folder, engine_options, load_model};
 use crate::infer::{EngineOptions, engine};
 use clap::CommandFactory;
 
@@ -34,7 +34,7 @@ pub(super) fn version(verbose: bool) -> Result<Ending, Stopped> {
 fn model() -> Result<String, Failure> {
     let folder = default_model_folder();
     let package = load_model(&folder)?;
-    let engine = engine(&package, EngineOptions::default())
+    let engine = engine(&package, engine_options(EngineOptions::default())?)
         .map_err(|fault| Failure::new(fault.to_string(), fault.advice()))?;
     let manifest = package.manifest();
     let lines = [

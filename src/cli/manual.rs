@@ -22,6 +22,11 @@ Wrong arguments or settings.
 .TP
 \fB3\fR
 At least one series was not triaged; the reason is printed with it.
+.SH ENVIRONMENT
+.TP
+\fBSCANWARD_ISA\fR, \fBSCANWARD_THREADS\fR
+The instruction set and the number of threads that the network runs on, instead of \fBisa\fR and \fBthreads\fR under [engine] in
+the settings. \fBscanward \-\-version \-v\fR says what runs.
 .SH FILES
 .TP
 \fI/etc/scanward/scanward.toml\fR

@@ -18,9 +18,10 @@ mod run;
 #[cfg(feature = "demo")]
 mod station;
 
-use crate::edge::Failure;
 #[cfg(feature = "onnxruntime")]
 use crate::edge::accelerator::serve;
+use crate::edge::{Failure, engine_options};
+use crate::infer::EngineOptions;
 use args::{Arguments, Command};
 use clap::Parser;
 use std::process::ExitCode;
@@ -77,7 +78,21 @@ impl From<Failure> for Stopped {
 /// The whole program.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let ended = match arguments.command {
+    // What the environment says of the engine is wrong for every command or for none.
+    let ended = engine_options(EngineOptions::default())
+        .map_err(Stopped::usage)
+        .and_then(|_| ended(arguments));
+    match ended {
+        Ok(ending) => ending.into(),
+        Err(stopped) => {
+            print::failure(&stopped.failure);
+            stopped.ending.into()
+        }
+    }
+}
+
+fn ended(arguments: Arguments) -> Result<Ending, Stopped> {
+    match arguments.command {
         Some(Command::Run(run)) => run::run(&run, arguments.verbose),
         Some(Command::Analyze(analyze)) => analyze::run(&analyze),
         Some(Command::Phantom(phantom)) => phantom::run(&phantom),
@@ -97,12 +112,5 @@ pub fn main() -> ExitCode {
         Some(Command::Man) => generate::man(),
         None if arguments.version => generate::version(arguments.verbose),
         None => generate::help(),
-    };
-    match ended {
-        Ok(ending) => ending.into(),
-        Err(stopped) => {
-            print::failure(&stopped.failure);
-            stopped.ending.into()
-        }
     }
 }

@@ -190,6 +190,31 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The whole number under `key` within `bounds`; `default` when it is not there.
+    pub(super) fn whole(
+        &mut self,
+        key: &'static str,
+        default: usize,
+        bounds: std::ops::RangeInclusive<usize>,
+    ) -> Result<usize, ConfigError> {
+        let Some((at, value)) = self.take(key) else {
+            return Ok(default);
+        };
+        let number = match value.into_inner() {
+            DeValue::Integer(number) => number.to_string().replace('_', "").parse().ok(),
+            DeValue::Float(_)
+            | DeValue::String(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => None,
+        };
+        let within = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+        number
+            .filter(|number| bounds.contains(number))
+            .ok_or_else(|| self.wrong(at, key, &within))
+    }
+
     /// The time under `key`, a number of `unit`s.
     pub(super) fn duration(
         &mut self,

@@ -2,6 +2,7 @@
 
 use super::reader::{ConfigError, Section, Source, sections};
 use crate::ids::SlugName;
+use crate::infer::EngineOptions;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -78,6 +79,8 @@ pub struct PublishSettings {
 /// What runs the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineSettings {
+    /// How the CPU runs it.
+    pub options: EngineOptions,
     /// Whether the accelerator is asked before the CPU.
     pub accelerator: AcceleratorUse,
     /// The library of ONNX Runtime; there unless the accelerator is off.
@@ -312,6 +315,10 @@ fn series(mut section: Section<'_>) -> Result<crate::series::SeriesRules, Config
 
 fn engine(mut section: Section<'_>) -> Result<EngineSettings, ConfigError> {
     let settings = EngineSettings {
+        options: EngineOptions {
+            isa: section.parsed("isa", None, EngineOptions::parse_isa)?,
+            threads: section.whole("threads", 0, 0..=EngineOptions::THREADS_MAX)?,
+        },
         accelerator: section.parsed("accelerator", AcceleratorUse::Off, |text| match text {
             "off" => Ok(AcceleratorUse::Off),
             "auto" => Ok(AcceleratorUse::Auto),

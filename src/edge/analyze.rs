@@ -13,6 +13,7 @@ use crate::daemon::identity;
 use crate::dicom::ReadLimits;
 use crate::fault::Fault;
 use crate::ids::{FindingId, Redacted, SeriesKey};
+use crate::infer::EngineOptions;
 use crate::intake::{Action, Event, Intake, IntakeLimits, ReadResult, Ready, is_skipped};
 use crate::nifti::{NativeMask, Packing};
 use crate::outcome::{Outcome, Why};
@@ -85,7 +86,8 @@ impl Analysis {
     pub fn new(folder: &Path, preview: bool) -> Result<Analysis, Failure> {
         let package = model_folder::load(folder)?;
         let rules = SeriesRules::default();
-        let judge = Judge::new(&package, &rules, preview, IntendedUse::Detection)?;
+        let options = EngineOptions::default();
+        let judge = Judge::new(&package, &rules, preview, IntendedUse::Detection, options)?;
         let secret = Redacted::new(start::fresh_secret()?);
         let reader = Reader::new(ReadLimits::default(), judge.spacing_mm(), secret);
         let clock = Clock::start();

@@ -3,6 +3,7 @@
 use super::accelerator::{Accelerator, Chosen};
 use super::clock::Clock;
 use super::failure::Failure;
+use super::settings::engine_options;
 use crate::daemon::Judgement;
 use crate::fault::Fault;
 use crate::infer::{Backend, Engine, EngineOptions, engine, golden_check};
@@ -47,16 +48,17 @@ pub struct Judged {
 impl Judge {
     /// Loads the network of `package` and runs its self check.
     ///
-    /// `preview`: whether each finding gets a picture; `intended_use` decides what the picture shows. Errors: the network
-    /// does not load, or gives another answer than its manifest.
+    /// `preview`: whether each finding gets a picture; `intended_use` decides what the picture shows; the environment may
+    /// overrule `options`. Errors: the network does not load, or gives another answer than its manifest.
     pub fn new(
         package: &ModelPackage,
         rules: &SeriesRules,
         preview: bool,
         intended_use: IntendedUse,
+        options: EngineOptions,
     ) -> Result<Judge, Failure> {
         let failed = |fault: Fault| Failure::new(fault.to_string(), fault.advice());
-        let mut engine = engine(package, EngineOptions::default()).map_err(failed)?;
+        let mut engine = engine(package, engine_options(options)?).map_err(failed)?;
         let manifest = package.manifest().clone();
         golden_check(engine.backend.as_mut(), &manifest).map_err(failed)?;
         engine.backend.rest();

@@ -58,5 +58,5 @@ pub use reader::Reader;
 pub use scratch::Scratch;
 pub use sensors::{Sensors, clock_synchronised, free_percent};
 pub use service::{Message, Service, Told};
-pub use settings::read as read_settings;
+pub use settings::{engine_options, read as read_settings};
 pub use signals::watch as watch_signals;

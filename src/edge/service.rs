@@ -486,7 +486,7 @@ pub(super) fn start_readers(
     let paths = Arc::new(Mutex::new(paths));
     for mut reader in readers {
         let (paths, sender) = (Arc::clone(&paths), sender.clone());
-        let mut next = move |reader: &mut Reader| {
+        let next = move |reader: &mut Reader| {
             let paths = paths.lock().unwrap_or_else(PoisonError::into_inner);
             paths.try_recv().ok().or_else(|| {
                 // Nothing waits: what the last file needed is given back, for the next one may be hours away.

@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::mqtt::{self, Credentials, Tls};
 use crate::config::{Config, PublishSettings};
 use crate::ids::Redacted;
+use crate::infer::EngineOptions;
 use crate::intake::IntakeLimits;
 use crate::outbox;
 use crate::wire::{OfflinePayload, Profile, Root, Sender, Topic};
@@ -49,6 +50,29 @@ pub(super) fn small_file(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
         return Err(trouble(format!("{} bytes are too many", facts.len())));
     }
     fs::read(file).map_err(|error| trouble(error.to_string()))
+}
+
+/// `configured`, but for what the environment says: `SCANWARD_ISA` and `SCANWARD_THREADS`, empty for nothing.
+///
+/// Errors: a value that is none, or an instruction set that this machine lacks.
+pub fn engine_options(configured: EngineOptions) -> Result<EngineOptions, Failure> {
+    let said = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let wrong = |name: &str, what: String| {
+        Failure::new(
+            format!("{name} in the environment: {what}"),
+            format!("unset {name}, or give it a value that docs/operating.md names"),
+        )
+    };
+    let mut options = configured;
+    if let Some(text) = said("SCANWARD_ISA") {
+        options.isa = EngineOptions::parse_isa(&text.to_string_lossy())
+            .map_err(|error| wrong("SCANWARD_ISA", error.to_string()))?;
+    }
+    if let Some(text) = said("SCANWARD_THREADS") {
+        options.threads = EngineOptions::parse_threads(&text.to_string_lossy())
+            .map_err(|error| wrong("SCANWARD_THREADS", error))?;
+    }
+    Ok(options)
 }
 
 /// Bounds and waits of the intake.

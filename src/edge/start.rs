@@ -13,7 +13,6 @@ use crate::daemon::{Daemon, Event, Settings};
 use crate::dicom::ReadLimits;
 use crate::health::{self, Health};
 use crate::ids::Redacted;
-use crate::infer::EngineOptions;
 use crate::intake::{ClosedSeries, Intake};
 use crate::model::ModelPackage;
 use crate::outbox::{self, Ticket};
@@ -42,6 +41,7 @@ impl Service {
             &config.series,
             config.publish.preview,
             config.publish.intended_use,
+            config.engine.options,
         )?;
         let model = judge.model().clone();
 
@@ -222,7 +222,8 @@ fn start_accelerator(
         };
         say(health::Event::Model(Some(model)));
     };
-    let options = EngineOptions::default();
+    // The environment overrules; where it cannot be read, the judge has said so and nothing was started.
+    let options = settings::engine_options(config.engine.options).unwrap_or(config.engine.options);
     Accelerator::start(&config.engine, package, options, Arc::new(tell))
 }
 

@@ -73,7 +73,11 @@ fn cost(layer: &Layer, sources: &[Tensor], output: &Tensor) -> LayerCost {
     };
     let voxels = output.shape.iter().product::<usize>();
     let read = |channels: fn(&Tensor) -> usize| sources.iter().map(channels).sum::<usize>();
-    let weights = layer.weights.iter().map(Vec::len).sum::<usize>();
+    let weights = layer
+        .weights
+        .iter()
+        .map(|packed| packed.bytes().len())
+        .sum::<usize>();
     LayerCost {
         kind,
         inputs: sources.iter().map(|source| source.used).collect(),

@@ -1,8 +1,9 @@
 //! Which engine runs a package.
 
 use crate::fault::Fault;
-use crate::infer::int8::{EngineOptions, Int8Error, Int8Network};
+use crate::infer::int8::{Int8Error, Int8Network};
 use crate::infer::network::{Backend, Network};
+use crate::infer::options::EngineOptions;
 use crate::model::ModelPackage;
 
 /// An engine, and why it is not the fast one where it is not.

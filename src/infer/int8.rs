@@ -9,22 +9,11 @@ use crate::infer::halo::Halo;
 use crate::infer::kernel::{Isa, OutOfBounds};
 use crate::infer::lower::{Kind, Layer, NotLowered, lowered};
 use crate::infer::network::{Backend, fitting};
+use crate::infer::options::EngineOptions;
 use crate::infer::packing::{PLACES, Steps};
 use crate::infer::plan::{Buffers, How, run_layers};
 use crate::model::{ModelManifest, ModelPackage};
 use crate::volume::Grid3;
-
-/// How the engine runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EngineOptions {
-    /// The instruction set; the fastest that the machine has where nothing is said.
-    pub isa: Option<Isa>,
-    /// Threads; as many as the machine has cores, up to eight, where 0 stands.
-    pub threads: usize,
-}
-
-/// Threads beyond this wait for memory, not for arithmetic.
-const THREADS_MAX: usize = 8;
 
 /// The lowered network.
 pub struct Int8Network {
@@ -89,7 +78,7 @@ impl Int8Network {
             layers,
             how: How {
                 isa,
-                threads: threads.clamp(1, THREADS_MAX),
+                threads: threads.clamp(1, EngineOptions::THREADS_MAX),
             },
             name: format!("cpu-int8-{}", isa.name()),
             buffers: Buffers::default(),
@@ -216,9 +205,9 @@ impl Backend for Int8Network {
 
 /// One logit in plain arithmetic: for checks, not for speed.
 fn logit(head: &Layer, channel: usize, voxel: &[u8]) -> f32 {
-    use crate::infer::kernel::{GROUP, LANES};
+    use crate::infer::kernel::{GROUP, LANES, PackedWeights};
     debug_assert_eq!(head.kind, Kind::Head);
-    let weights = head.weights.first().map_or(&[][..], Vec::as_slice);
+    let weights = head.weights.first().map_or(&[][..], PackedWeights::bytes);
     let block = channel / LANES * voxel.len() * LANES;
     let own = |input: usize| {
         block + input / GROUP * LANES * GROUP + channel % LANES * GROUP + input % GROUP

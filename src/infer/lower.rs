@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 
-use crate::infer::kernel::LANES;
+use crate::infer::kernel::{LANES, PackedWeights};
 use crate::infer::weights::{Weights, packed};
 
 /// What keeps a graph from being lowered.
@@ -55,7 +55,7 @@ pub(super) struct Layer {
     /// Channels of the output, a multiple of [`LANES`].
     pub(super) channels: usize,
     /// One block of weights; for [`Kind::Raise`] one for each of the eight places, in the order z, y, x.
-    pub(super) weights: Vec<Vec<i8>>,
+    pub(super) weights: Vec<PackedWeights>,
     pub(super) bias: Vec<i32>,
     /// Of the output's steps for each step of the sum; for the head, of the logit.
     pub(super) scale: Vec<f32>,

@@ -204,7 +204,7 @@ fn row_of(
             isa,
             &mut Row {
                 sources: read,
-                weights: layer.weights.get(kernel).map_or(&[], Vec::as_slice),
+                weights: layer.weights.get(kernel).ok_or(OutOfBounds)?,
                 bias: &layer.bias,
                 scale: &layer.scale,
                 output: row

@@ -1,6 +1,6 @@
 //! Weights in the order in which the operators read them.
 
-use crate::infer::kernel::{GROUP, LANES};
+use crate::infer::kernel::{GROUP, LANES, PackedWeights};
 use crate::infer::lower::Kind;
 
 /// The largest weight that every instruction set multiplies exactly: two products with bytes must fit into 16 bits.
@@ -49,11 +49,10 @@ impl Weights {
     }
 }
 
-/// The weights as `[block of 16 outputs][source][tap][4 inputs][16 outputs][4]`: one list with all taps, or for a
-/// transposed kernel eight lists with one tap each.
+/// The weights in the operators' order: one list with all taps, or for a transposed kernel eight lists with one tap each.
 ///
 /// Errors: shapes that do not belong together, weights beyond ±63.
-pub(super) fn packed(weights: &Weights) -> Result<Vec<Vec<i8>>, &'static str> {
+pub(super) fn packed(weights: &Weights) -> Result<Vec<PackedWeights>, &'static str> {
     let taps = weights.taps();
     let wanted = weights.outputs() * weights.inputs() * taps;
     let inputs: usize = weights.sources.iter().sum();
@@ -81,9 +80,10 @@ pub(super) fn packed(weights: &Weights) -> Result<Vec<Vec<i8>>, &'static str> {
     })
 }
 
-fn list(weights: &Weights, taps: std::ops::Range<usize>) -> Vec<i8> {
+fn list(weights: &Weights, taps: std::ops::Range<usize>) -> PackedWeights {
     let mut packed = Vec::new();
-    for block in 0..weights.outputs().div_ceil(LANES) {
+    let blocks = weights.outputs().div_ceil(LANES);
+    for block in 0..blocks {
         let mut first = 0;
         for channels in &weights.sources {
             for tap in taps.clone() {
@@ -97,5 +97,5 @@ fn list(weights: &Weights, taps: std::ops::Range<usize>) -> Vec<i8> {
             first += channels;
         }
     }
-    packed
+    PackedWeights::new(packed, blocks * LANES)
 }

@@ -47,7 +47,13 @@ pub fn run_for_instructions(
         done(name);
     };
     let clock = Clock::start();
-    let mut judge = Judge::new(&package, &config.series, true, IntendedUse::Detection)?;
+    let mut judge = Judge::new(
+        &package,
+        &config.series,
+        true,
+        IntendedUse::Detection,
+        config.engine.options,
+    )?;
     let files = files_below(&folder.join("series"))?;
     let mut reader = bench_reader(&judge);
 

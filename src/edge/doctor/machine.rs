@@ -7,7 +7,6 @@ use crate::edge::clock::Clock;
 use crate::edge::judge::Judge;
 use crate::edge::model_folder;
 use crate::edge::sensors::clock_synchronised;
-use crate::infer::EngineOptions;
 use crate::units::WallTime;
 use std::path::Path;
 use std::process::Command;
@@ -80,6 +79,7 @@ pub(super) fn check_model(config: &Config, tell: &mut dyn FnMut(Check)) {
             &config.series,
             publish.preview,
             publish.intended_use,
+            config.engine.options,
         )
     });
     match loaded {
@@ -109,7 +109,9 @@ pub(super) fn check_accelerator(config: &Config, tell: &mut dyn FnMut(Check)) {
     let Ok(package) = model_folder::load(&config.model_folder) else {
         return;
     };
-    let tried = Accelerator::examine(&config.engine, &package, EngineOptions::default());
+    let options =
+        crate::edge::engine_options(config.engine.options).unwrap_or(config.engine.options);
+    let tried = Accelerator::examine(&config.engine, &package, options);
     tell(match tried {
         Ok(found) => Check::ok(about, found),
         Err(trouble) => {

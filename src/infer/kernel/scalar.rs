@@ -21,6 +21,7 @@ fn sum(row: &Row<'_>, x: usize, channel: usize) -> i32 {
     let first = block * row.block_bytes();
     let mut weights = row
         .weights
+        .bytes
         .get(first..)
         .unwrap_or(&[])
         .chunks_exact(LANES * GROUP);

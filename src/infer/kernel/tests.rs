@@ -1,0 +1,365 @@
+//! Every instruction set of this machine against plain Rust, bit by bit.
+
+use super::*;
+use proptest::prelude::*;
+
+/// What a row reads from one tensor, owned.
+#[derive(Clone, Debug)]
+struct Tensor {
+    bytes: Vec<u8>,
+    start: usize,
+    taps: Vec<usize>,
+    step: usize,
+    channels: usize,
+}
+
+/// A row's numbers, owned.
+#[derive(Clone, Debug)]
+struct Case {
+    tensors: Vec<Tensor>,
+    weights: PackedWeights,
+    bias: Vec<i32>,
+    scale: Vec<f32>,
+    width: usize,
+    output_step: usize,
+}
+
+/// What stands where no operator may write.
+const UNTOUCHED: u8 = 0xA5;
+
+fn run_on(isa: Isa, case: &Case) -> Vec<u8> {
+    let sources: Vec<Source<'_>> = case
+        .tensors
+        .iter()
+        .map(|tensor| Source {
+            bytes: &tensor.bytes,
+            start: tensor.start,
+            taps: &tensor.taps,
+            step: tensor.step,
+            channels: tensor.channels,
+        })
+        .collect();
+    let written = case.output_step * (case.width - 1) + case.bias.len();
+    let mut output = vec![UNTOUCHED; written + 7];
+    let mut row = Row {
+        sources: &sources,
+        weights: &case.weights,
+        bias: &case.bias,
+        scale: &case.scale,
+        output: &mut output,
+        output_step: case.output_step,
+        width: case.width,
+    };
+    assert_eq!(run(isa, &mut row), Ok(()));
+    let mut voxels = output.chunks(case.output_step);
+    assert!(voxels.all(|voxel| {
+        let gap = voxel.get(case.bias.len()..).unwrap_or(&[]);
+        gap.iter().all(|byte| *byte == UNTOUCHED)
+    }));
+    output
+}
+
+/// Which input voxels a kernel reads.
+#[derive(Clone, Copy, Debug)]
+enum Taps {
+    /// Rows of three neighbours, as 3³ has nine.
+    Threes(usize),
+    /// One, as the head and a place of a transposed kernel have.
+    One,
+    /// Rows of two neighbours, which no operator takes for three.
+    Twos(usize),
+}
+
+impl Taps {
+    fn across(self) -> usize {
+        match self {
+            Taps::Threes(_) => 3,
+            Taps::One => 1,
+            Taps::Twos(_) => 2,
+        }
+    }
+
+    fn rows(self) -> usize {
+        match self {
+            Taps::Threes(rows) | Taps::Twos(rows) => rows,
+            Taps::One => 1,
+        }
+    }
+}
+
+/// How large the sums and the steps are.
+#[derive(Clone, Copy, Debug)]
+enum Numbers {
+    /// Bytes and sums as layers have them.
+    Usual,
+    /// Largest products of one sign: what would overflow pairs of 16 bits.
+    Saturating,
+    /// Few products and halves for scales, so that many results are ties.
+    Ties,
+    /// Bias and scale at the ends of their ranges: sums that wrap, results far outside a byte.
+    Extreme,
+}
+
+/// A row's shape.
+#[derive(Clone, Debug)]
+struct Shape {
+    /// Channels of each tensor, multiples of [`GROUP`].
+    channels: Vec<usize>,
+    blocks: usize,
+    width: usize,
+    taps: Taps,
+    stride: usize,
+    /// Bytes before the row, and bytes between output voxels that belong to others.
+    start: usize,
+    gap: usize,
+}
+
+/// Numbers without a pattern, from a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u32 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        u32::try_from(self.0 >> 33).unwrap()
+    }
+
+    fn one_of<T: Copy>(&mut self, faces: &[T]) -> T {
+        faces[usize::try_from(self.next()).unwrap() % faces.len()]
+    }
+
+    fn byte(&mut self, numbers: Numbers) -> u8 {
+        let any = self.next().to_le_bytes()[0];
+        match numbers {
+            Numbers::Usual | Numbers::Extreme => self.one_of(&[0, 255, any]),
+            Numbers::Saturating => 255,
+            Numbers::Ties => self.one_of(&[0, 0, 0, 0, 0, 0, 0, 1]),
+        }
+    }
+
+    fn weight(&mut self, numbers: Numbers, channel: usize) -> i8 {
+        let any = i8::try_from(self.next() % 127).unwrap() - 63;
+        match numbers {
+            Numbers::Usual | Numbers::Extreme => self.one_of(&[63, -63, any, any]),
+            Numbers::Saturating => [63, -63][channel % 2],
+            Numbers::Ties => any % 3,
+        }
+    }
+
+    fn bias(&mut self, numbers: Numbers) -> i32 {
+        let any = self.next().cast_signed();
+        match numbers {
+            Numbers::Usual | Numbers::Saturating => any >> 12,
+            Numbers::Ties => any % 520,
+            Numbers::Extreme => self.one_of(&[i32::MIN, i32::MAX, 0, -1, any]),
+        }
+    }
+
+    fn scale(&mut self, numbers: Numbers) -> f32 {
+        let any = self.next() as f32 / 4e12;
+        match numbers {
+            Numbers::Usual => any,
+            Numbers::Saturating => self.one_of(&[any, 1e-4, 1.0]),
+            Numbers::Ties => self.one_of(&[0.5, 0.25, 1.5]),
+            Numbers::Extreme => self.one_of(&[0.0, f32::MIN_POSITIVE, 1e-40, 1.0, f32::MAX, any]),
+        }
+    }
+}
+
+fn made(shape: &Shape, numbers: Numbers, seed: u64) -> Case {
+    let mut dice = Dice(seed | 1);
+    let outputs = shape.blocks * LANES;
+    let (across, rows) = (shape.taps.across(), shape.taps.rows());
+    let mut tensors = Vec::new();
+    let mut weights = Vec::new();
+    for channels in &shape.channels {
+        let line = ((shape.width - 1) * shape.stride + across) * channels + shape.gap;
+        let taps = (0..rows).flat_map(|row| (0..across).map(move |x| row * line + x * channels));
+        let bytes = shape.start + (rows - 1) * line + line - shape.gap;
+        tensors.push(Tensor {
+            // Not a byte more than is read: `Row::check` refuses an operator that the shape would lead past the end.
+            bytes: (0..bytes).map(|_| dice.byte(numbers)).collect(),
+            start: shape.start,
+            taps: taps.collect(),
+            step: channels * shape.stride,
+            channels: *channels,
+        });
+    }
+    let inputs: usize = shape.channels.iter().sum::<usize>() * across * rows;
+    for at in 0..inputs * outputs {
+        weights.push(dice.weight(numbers, at / GROUP));
+    }
+    Case {
+        tensors,
+        weights: PackedWeights::new(weights, outputs),
+        bias: (0..outputs).map(|_| dice.bias(numbers)).collect(),
+        scale: (0..outputs).map(|_| dice.scale(numbers)).collect(),
+        width: shape.width,
+        output_step: outputs + shape.gap,
+    }
+}
+
+fn numbers() -> impl Strategy<Value = Numbers> {
+    prop_oneof![
+        Just(Numbers::Usual),
+        Just(Numbers::Saturating),
+        Just(Numbers::Ties),
+        Just(Numbers::Extreme),
+    ]
+}
+
+prop_compose! {
+    fn shape()(
+        first in 1_usize..13, second in 0_usize..9, blocks in 1_usize..5, width in 1_usize..46,
+        taps in prop_oneof![(1_usize..4).prop_map(Taps::Threes), Just(Taps::One), (1_usize..4).prop_map(Taps::Twos)],
+        stride in 1_usize..4, start in 0_usize..40, gap in 0_usize..40,
+    ) -> Shape {
+        let channels = [first, second].into_iter().filter(|groups| *groups > 0).map(|groups| groups * GROUP).collect();
+        Shape { channels, blocks, width, taps, stride, start, gap }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_instruction_set_gives_the_bits_of_plain_rust(shape in shape(), numbers in numbers(), seed in any::<u64>()) {
+        let case = made(&shape, numbers, seed);
+        let wanted = run_on(Isa::Scalar, &case);
+        for isa in Isa::available() {
+            prop_assert_eq!(&run_on(isa, &case), &wanted, "{}", isa.name());
+        }
+    }
+}
+
+#[test]
+fn every_width_of_a_tile_gives_the_bits_of_plain_rust() {
+    // Beyond twice the widest tile there are no other cuts; the strides and channels are those that have code of their own.
+    for width in 1..=29 {
+        for (channels, stride) in [
+            (4, 1),
+            (8, 1),
+            (16, 1),
+            (16, 2),
+            (32, 1),
+            (64, 1),
+            (96, 1),
+            (128, 1),
+        ] {
+            for (blocks, taps) in [
+                (1, Taps::Threes(1)),
+                (1, Taps::One),
+                (2, Taps::One),
+                (3, Taps::Threes(1)),
+            ] {
+                let shape = Shape {
+                    channels: vec![channels],
+                    blocks,
+                    width,
+                    taps,
+                    stride,
+                    start: 0,
+                    gap: 0,
+                };
+                let case = made(&shape, Numbers::Usual, 7);
+                let wanted = run_on(Isa::Scalar, &case);
+                for isa in Isa::available() {
+                    let found = run_on(isa, &case);
+                    assert!(found == wanted, "{}: {shape:?}", isa.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sum_is_the_products_and_the_bias() {
+    // Two voxels of four channels; output channel 0 takes them times 1, 2, 3, 4, channel 1 times -1, the others not.
+    let mut weights = vec![0_i8; LANES * GROUP];
+    weights[..8].copy_from_slice(&[1, 2, 3, 4, -1, -1, -1, -1]);
+    let mut bias = vec![0; LANES];
+    bias[0] = 5;
+    bias[1] = 1000;
+    let case = Case {
+        tensors: vec![Tensor {
+            bytes: vec![10, 20, 30, 40, 255, 0, 0, 0],
+            start: 0,
+            taps: vec![0],
+            step: 4,
+            channels: 4,
+        }],
+        weights: PackedWeights::new(weights, LANES),
+        bias,
+        scale: vec![0.5; LANES],
+        width: 2,
+        output_step: LANES,
+    };
+    for isa in Isa::available() {
+        let found = run_on(isa, &case);
+        // 305 / 2 and 260 / 2 are ties and halves: 152.5 to 152, 130; 900 / 2 and 745 / 2 are more than a byte holds.
+        assert_eq!(found[..3], [152, 255, 0], "{}", isa.name());
+        assert_eq!(found[16..19], [130, 255, 0], "{}", isa.name());
+    }
+}
+
+#[test]
+fn a_row_that_reaches_past_a_slice_is_not_computed() {
+    let bytes = [1_u8; 64];
+    let taps = [0, 16, 32];
+    let weights = PackedWeights::new(vec![1; 3 * 16 * 16], 16);
+    let (bias, scale) = ([0; 16], [1.0; 16]);
+    for (start, width, room, fits) in [
+        (0, 1, 16, true),
+        (0, 2, 32, true),
+        (0, 3, 48, false),
+        (17, 1, 16, false),
+        (usize::MAX, 1, 16, false),
+        (0, 2, 31, false),
+    ] {
+        let source = Source {
+            bytes: &bytes,
+            start,
+            taps: &taps,
+            step: 16,
+            channels: 16,
+        };
+        let mut output = vec![0; room];
+        let mut row = Row {
+            sources: &[source],
+            weights: &weights,
+            bias: &bias,
+            scale: &scale,
+            output: &mut output,
+            output_step: 16,
+            width,
+        };
+        let found = run(Isa::fastest(), &mut row);
+        assert_eq!(
+            found.is_ok(),
+            fits,
+            "start {start}, width {width}, room {room}"
+        );
+    }
+}
+
+#[test]
+fn an_instruction_set_is_had_by_its_name() {
+    for isa in Isa::available() {
+        assert_eq!(Isa::parse(isa.name()), Ok(isa));
+    }
+    let foreign = if cfg!(target_arch = "x86_64") {
+        "neon-dotprod"
+    } else {
+        "avx2"
+    };
+    let said = Isa::parse(foreign).unwrap_err().to_string();
+    assert!(
+        said.contains("this machine") && said.ends_with("scalar"),
+        "{said}"
+    );
+    let said = Isa::parse("avx1024").unwrap_err().to_string();
+    assert!(
+        said.starts_with("`avx1024` is no instruction set"),
+        "{said}"
+    );
+}

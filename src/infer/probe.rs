@@ -1,0 +1,188 @@
+//! Layers of the usual shapes with made-up numbers: what `benches/kernels.rs` measures.
+
+use crate::infer::halo::Halo;
+use crate::infer::kernel::{Isa, PackedWeights, Row, Source, run};
+
+/// The shape of a layer: edges of its output, channels that it reads from each tensor, channels that it writes.
+struct Shape {
+    name: &'static str,
+    edges: [usize; 3],
+    sources: &'static [usize],
+    outputs: usize,
+    /// Edge of the kernel: 3, or 1 for the head and each place of a raised layer.
+    kernel: usize,
+    stride: usize,
+}
+
+/// The layers of the networks in use, from the largest tensors to the smallest.
+const SHAPES: &[Shape] = &[
+    Shape {
+        name: "3x3x3 8 > 16",
+        edges: [64, 56, 56],
+        sources: &[8],
+        outputs: 16,
+        kernel: 3,
+        stride: 1,
+    },
+    Shape {
+        name: "3x3x3 16 > 16",
+        edges: [64, 56, 56],
+        sources: &[16],
+        outputs: 16,
+        kernel: 3,
+        stride: 1,
+    },
+    Shape {
+        name: "3x3x3 16 + 16 > 16",
+        edges: [64, 56, 56],
+        sources: &[16, 16],
+        outputs: 16,
+        kernel: 3,
+        stride: 1,
+    },
+    Shape {
+        name: "3x3x3 16 > 32, halved",
+        edges: [32, 28, 28],
+        sources: &[16],
+        outputs: 32,
+        kernel: 3,
+        stride: 2,
+    },
+    Shape {
+        name: "3x3x3 32 + 32 > 32",
+        edges: [32, 28, 28],
+        sources: &[32, 32],
+        outputs: 32,
+        kernel: 3,
+        stride: 1,
+    },
+    Shape {
+        name: "3x3x3 64 > 64",
+        edges: [16, 14, 14],
+        sources: &[64],
+        outputs: 64,
+        kernel: 3,
+        stride: 1,
+    },
+    Shape {
+        name: "3x3x3 96 > 96",
+        edges: [8, 7, 7],
+        sources: &[96],
+        outputs: 96,
+        kernel: 3,
+        stride: 1,
+    },
+    Shape {
+        name: "1x1x1 32 > 16",
+        edges: [64, 56, 56],
+        sources: &[32],
+        outputs: 16,
+        kernel: 1,
+        stride: 1,
+    },
+];
+
+/// One layer, ready to run.
+#[derive(Debug)]
+pub struct LayerProbe {
+    name: &'static str,
+    macs: u64,
+    sources: Vec<Halo>,
+    taps: Vec<Vec<usize>>,
+    stride: usize,
+    weights: PackedWeights,
+    bias: Vec<i32>,
+    scale: Vec<f32>,
+    output: Halo,
+}
+
+impl LayerProbe {
+    /// All layers.
+    pub fn all() -> Vec<LayerProbe> {
+        SHAPES.iter().map(LayerProbe::new).collect()
+    }
+
+    fn new(shape: &Shape) -> LayerProbe {
+        let mut numbers = 1_u32;
+        let mut next = move || {
+            numbers = numbers.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            numbers.to_be_bytes()[0]
+        };
+        let read = shape.edges.map(|edge| edge * shape.stride);
+        let sources: Vec<Halo> = shape
+            .sources
+            .iter()
+            .map(|channels| {
+                let mut tensor = Halo::in_buffer(Vec::new(), read, *channels);
+                for (_, _, rows) in tensor.blocks_mut(1) {
+                    rows.fill_with(&mut next);
+                }
+                tensor
+            })
+            .collect();
+        let edge = 0..shape.kernel;
+        let taps: Vec<Vec<usize>> = sources
+            .iter()
+            .map(|source| {
+                let planes = edge.clone().flat_map(|z| edge.clone().map(move |y| (z, y)));
+                let places = planes.flat_map(|(z, y)| edge.clone().map(move |x| (z, y, x)));
+                places.map(|(z, y, x)| source.offset(z, y, x)).collect()
+            })
+            .collect();
+        let inputs = shape.sources.iter().sum::<usize>() * shape.kernel.pow(3);
+        let weights = (0..inputs * shape.outputs).map(|_| (next() % 127).cast_signed() - 63);
+        let voxels: usize = shape.edges.iter().product();
+        LayerProbe {
+            name: shape.name,
+            macs: u64::try_from(inputs * shape.outputs * voxels).unwrap_or(u64::MAX),
+            taps,
+            stride: shape.stride,
+            weights: PackedWeights::new(weights.collect(), shape.outputs),
+            bias: vec![0; shape.outputs],
+            scale: vec![1e-3; shape.outputs],
+            output: Halo::in_buffer(Vec::new(), shape.edges, shape.outputs),
+            sources,
+        }
+    }
+
+    /// Kernel, input channels, output channels.
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
+    /// Multiplications of one run.
+    pub fn macs(&self) -> u64 {
+        self.macs
+    }
+
+    /// Computes every row on this thread with `isa`, or in plain Rust where this machine does not have it.
+    pub fn run(&mut self, isa: Isa) {
+        let channels = self.output.channels();
+        for (z, y, bytes) in self.output.blocks_mut(1) {
+            let sources: Vec<Source<'_>> = self
+                .sources
+                .iter()
+                .zip(&self.taps)
+                .map(|(source, taps)| Source {
+                    bytes: source.bytes(),
+                    start: source.offset(z * self.stride, y * self.stride, 0),
+                    taps,
+                    step: source.channels() * self.stride,
+                    channels: source.channels(),
+                })
+                .collect();
+            let width = bytes.len() / channels - 2;
+            let mut row = Row {
+                sources: &sources,
+                weights: &self.weights,
+                bias: &self.bias,
+                scale: &self.scale,
+                output: bytes.get_mut(channels..).unwrap_or(&mut []),
+                output_step: channels,
+                width,
+            };
+            let in_bounds = run(isa, &mut row);
+            debug_assert_eq!(in_bounds, Ok(()), "{}", self.name);
+        }
+    }
+}
