@@ -33,6 +33,7 @@ fn a_box_that_is_well_passes_and_keeps_no_trace() {
     assert_eq!(report.code, 0, "{}", report.text);
     assert!(!report.text.contains("FAIL"), "{}", report.text);
     report.has("ok", "export folder", "1 files");
+    report.has("ok", "export events", "told of each file at once");
     report.has("ok", "state folder", "written, synced, renamed");
     report.has("ok", "state ", "none yet");
     report.has("ok", "model ", "self check passed");

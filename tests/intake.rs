@@ -276,16 +276,27 @@ fn nothing_it_waits_for_wakes_it_at_once_again_and_again() {
 
 #[test]
 fn many_series_at_once_are_held_in_bounded_memory_and_all_come_to_their_end() {
-    let mut scene = Scene::with(IntakeLimits {
+    held_in_bounded_memory(IntakeLimits {
         slices_held_max: 12,
         ..limits()
     });
+    // A slice of four pixels takes eight bytes.
+    held_in_bounded_memory(IntakeLimits {
+        bytes_held_max: 12 * 8,
+        ..limits()
+    });
+}
+
+fn held_in_bounded_memory(limits: IntakeLimits) {
+    let mut scene = Scene::with(limits);
     for series in ["1.1", "1.2", "1.3", "1.4"] {
         scene.put_series(series, 8);
     }
     let mut ended = Vec::new();
+    let mut read = 0;
     for _ in 0..400 {
         scene.scan();
+        read = scene.read.len();
         if let Some(ready) = scene.ready.first() {
             ended.push((ready.key.to_string(), ready.slices.as_ref().unwrap().len()));
             scene.close();
@@ -294,6 +305,7 @@ fn many_series_at_once_are_held_in_bounded_memory_and_all_come_to_their_end() {
     ended.sort();
     let expected = ["1.1", "1.2", "1.3", "1.4"].map(|series| (series.to_owned(), 8));
     assert_eq!(ended, expected);
+    assert!(read > 4 * 8, "none was put back: {read} files were read");
 }
 
 #[test]
@@ -446,6 +458,23 @@ fn what_cannot_be_complete_is_not_handed_out_ahead() {
     for scene in [gap, short, growing, broken, conflict] {
         assert_eq!(scene.early.len(), 0);
     }
+}
+
+#[test]
+fn a_file_on_its_way_beside_a_complete_series_only_puts_the_look_off() {
+    let mut scene = Scene::ahead();
+    scene.arrive("1.1", 0..5, 20);
+    scene.hold_reads = true;
+    scene.put("1.1/another", slice("1.2", 0));
+    scene.written(&["1.1/another"]);
+    scene.pass(400);
+    assert_eq!(scene.early.len(), 0, "it may be one of its slices");
+    let wake = scene.intake.wake_at().unwrap();
+    assert!(wake.millis() > scene.now, "{wake:?} at {} ms", scene.now);
+    scene.hold_reads = false;
+    scene.answer_reads();
+    scene.pass(200);
+    assert_eq!(scene.early[0].key, key("1.1"));
 }
 
 #[test]

@@ -156,6 +156,7 @@ impl Daemon {
             && self.unsaved.is_empty()
             && !self.judging
             && self.ready.is_empty()
+            && self.held.is_empty()
     }
 
     /// Whether the broker is connected.

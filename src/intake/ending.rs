@@ -13,6 +13,14 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+/// How a series looks ahead of its quiet time.
+enum Seems {
+    Complete(Vec<Slice>),
+    /// Complete, but for a file that may be its own and is not read yet.
+    Unread,
+    Unfit,
+}
+
 impl Intake {
     /// When a series counts as quiet. Only one that was judged complete ahead of time waits less than the longest time.
     pub(super) fn quiet_at(&self, series: &Collecting) -> Moment {
@@ -141,7 +149,8 @@ impl Intake {
             && series.slices.len() > 1
             && !self.put_back.contains(key);
         let pause = series.course.pause().filter(|_| fit)?;
-        Some(series.last_arrival.after(pause))
+        let since = series.last_arrival.max(series.looked_at);
+        Some(since.after(pause))
     }
 
     pub(super) fn judge_ahead(&mut self, now: Moment, actions: &mut Vec<Action>) {
@@ -154,37 +163,40 @@ impl Intake {
             if !self.has_room_ahead() {
                 return;
             }
-            let ready = self
-                .looks_complete(&key, now)
-                .and_then(|slices| self.ready(&key, None, Ok(slices), now));
-            if let Some(series) = self.open.get_mut(&key) {
-                series.early = ready
-                    .as_ref()
-                    .map_or(Early::Unfit, |ready| Early::Running(ready.generation));
-            }
+            let (ready, otherwise) = match self.seems(&key, now) {
+                Seems::Complete(slices) => (self.ready(&key, None, Ok(slices), now), Early::Unfit),
+                // In a folder that all series share some file is on its way often enough: looked at again.
+                Seems::Unread => (None, Early::Open),
+                Seems::Unfit => (None, Early::Unfit),
+            };
+            let Some(series) = self.open.get_mut(&key) else {
+                continue;
+            };
+            let running = |ready: &Ready| Early::Running(ready.generation);
+            series.early = ready.as_ref().map_or(otherwise, running);
+            series.looked_at = now;
             actions.extend(ready.map(|ready| Action::JudgeEarly(Box::new(ready))));
         }
     }
 
-    /// The slices of a series with one regular geometry, no file of its own on the way, and no ending of this content.
-    fn looks_complete(&self, key: &SeriesKey, now: Moment) -> Option<Vec<Slice>> {
-        let series = self.open.get(key)?;
-        let places: Vec<SliceGeometry> = series
-            .slices
-            .iter()
-            .map(|(_, slice)| slice.geometry)
-            .collect();
-        if !is_complete_geometry(&places, &self.limits.geometry)
-            || self.waiting_files(key, series, now) > 0
-        {
-            return None;
-        }
+    /// Whether a series has one regular geometry, no ending of this content, and no file of its own on the way.
+    fn seems(&self, key: &SeriesKey, now: Moment) -> Seems {
+        let Some(series) = self.open.get(key) else {
+            return Seems::Unfit;
+        };
+        let slices = series.slices.iter();
+        let places: Vec<SliceGeometry> = slices.map(|(_, slice)| slice.geometry).collect();
         let result = series.result();
         let known = series
             .before
             .as_ref()
             .is_some_and(|before| before.content == series.content(&result));
-        result.ok().filter(|_| !known)
+        match result {
+            Ok(_) if known || !is_complete_geometry(&places, &self.limits.geometry) => Seems::Unfit,
+            Ok(_) if self.waiting_files(key, series, now) > 0 => Seems::Unread,
+            Ok(slices) => Seems::Complete(slices),
+            Err(_) => Seems::Unfit,
+        }
     }
 
     pub(super) fn judged_early(&mut self, key: &SeriesKey, generation: u64, complete: bool) {

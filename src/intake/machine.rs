@@ -28,6 +28,8 @@ pub struct IntakeLimits {
     pub instances_max: usize,
     /// Slices held in memory over all open series; past it, the youngest series are put back and read again later.
     pub slices_held_max: usize,
+    /// What their pixels may take, bytes: a wide field of view has larger slices. The same holds past it.
+    pub bytes_held_max: usize,
     /// Files handed out to be read at a time.
     pub reads_max: usize,
     /// Files tracked; what is beyond waits for files to go.
@@ -49,6 +51,7 @@ impl Default for IntakeLimits {
             overdue: Duration::from_secs(600),
             instances_max: 4096,
             slices_held_max: 1536,
+            bytes_held_max: 48 << 20,
             reads_max: 4,
             files_max: 200_000,
             retry: Duration::from_secs(5),
@@ -377,11 +380,9 @@ impl Intake {
     }
 
     fn is_full(&self) -> bool {
-        self.open
-            .values()
-            .map(|series| series.slices.len())
-            .sum::<usize>()
-            >= self.limits.slices_held_max
+        let slices: usize = self.open.values().map(|series| series.slices.len()).sum();
+        let bytes: usize = self.open.values().map(|series| series.bytes).sum();
+        slices >= self.limits.slices_held_max || bytes >= self.limits.bytes_held_max
     }
 
     fn series_holding(&self) -> usize {

@@ -107,6 +107,8 @@ pub struct ClosedSeries {
 pub(super) struct Collecting {
     pub(super) facts: SeriesFacts,
     pub(super) slices: Vec<(PathBuf, Slice)>,
+    /// What its slices' pixels take.
+    pub(super) bytes: usize,
     pub(super) refusal: Option<Refusal>,
     pub(super) minor: Option<Refusal>,
     pub(super) files: BTreeSet<PathBuf>,
@@ -118,6 +120,8 @@ pub(super) struct Collecting {
     /// It is quiet, but files of its own are missing still.
     pub(super) waits: bool,
     pub(super) early: Early,
+    /// When it was looked at last whether it is complete.
+    pub(super) looked_at: Moment,
     pub(super) course: Course,
     pub(super) before: Option<Ended>,
 }
@@ -136,6 +140,7 @@ impl Collecting {
         Collecting {
             facts: arrival.facts.clone(),
             slices: Vec::new(),
+            bytes: 0,
             refusal: None,
             minor: None,
             files: BTreeSet::new(),
@@ -146,6 +151,7 @@ impl Collecting {
             handed_out: false,
             waits: false,
             early: Early::Open,
+            looked_at: Moment::default(),
             course: Course::default(),
             before,
         }
@@ -234,7 +240,10 @@ impl Collecting {
                     what: format!("more than {instances_max} slices"),
                 });
             }
-            None => self.slices.push((path, slice)),
+            None => {
+                self.bytes += bytes_of(&slice);
+                self.slices.push((path, slice));
+            }
         }
     }
 
@@ -245,6 +254,7 @@ impl Collecting {
     /// Forgets all that was read; its files are read again.
     pub(super) fn let_go(&mut self) {
         self.slices.clear();
+        self.bytes = 0;
         self.files.clear();
         self.refusal = None;
         self.minor = None;
@@ -254,6 +264,7 @@ impl Collecting {
     /// Forgets what a file held: it changed and will be read again.
     pub(super) fn withdraw(&mut self, path: &Path, now: Moment) {
         self.slices.retain(|(from, _)| from != path);
+        self.bytes = self.slices.iter().map(|(_, slice)| bytes_of(slice)).sum();
         self.files.remove(path);
         self.last_arrival = now;
         self.waits = false;
@@ -292,6 +303,11 @@ impl Collecting {
         };
         self.refusal.as_ref().or(only_minor)
     }
+}
+
+/// What a slice's pixels take, 16 bits each.
+fn bytes_of(slice: &Slice) -> usize {
+    2 * slice.plane.rows() * slice.plane.columns()
 }
 
 /// Whether an instance may be left out of its series: scanners put the scout or a dose page into it.

@@ -71,7 +71,7 @@ pub fn simulate(
     seed: u64,
 ) -> Result<ArrivalReport, Failure> {
     let sent = scenario::send(scenario, scans, seed);
-    let course = run::run(&sent, wait)?;
+    let course = run::run(&sent, scenario.one_folder, wait)?;
     Ok(ArrivalReport {
         scenario: scenario.name,
         wait,

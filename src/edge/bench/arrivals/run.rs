@@ -62,6 +62,7 @@ enum Due {
 
 struct Simulation<'a> {
     sent: &'a [Sent],
+    one_folder: bool,
     headers: Vec<Arc<Header>>,
     /// When the last file of each series lands.
     ends: Vec<u64>,
@@ -83,15 +84,15 @@ struct Ending {
 }
 
 /// Runs `sent` through the core. Errors: the simulation's own names do not parse.
-pub(super) fn run(sent: &[Sent], wait: Wait) -> Result<Course, Failure> {
-    let mut simulation = Simulation::new(sent, wait)
+pub(super) fn run(sent: &[Sent], one_folder: bool, wait: Wait) -> Result<Course, Failure> {
+    let mut simulation = Simulation::new(sent, one_folder, wait)
         .ok_or_else(|| Failure::new("the simulation's own facts do not parse", "report this"))?;
     simulation.go();
     Ok(simulation.course())
 }
 
 impl<'a> Simulation<'a> {
-    fn new(sent: &'a [Sent], wait: Wait) -> Option<Simulation<'a>> {
+    fn new(sent: &'a [Sent], one_folder: bool, wait: Wait) -> Option<Simulation<'a>> {
         let name = |text| SlugName::parse(text).ok();
         let settings = Settings {
             sender: Sender {
@@ -119,6 +120,7 @@ impl<'a> Simulation<'a> {
         }
         let mut simulation = Simulation {
             sent,
+            one_folder,
             headers,
             ends: sent
                 .iter()
@@ -184,7 +186,8 @@ impl<'a> Simulation<'a> {
 
     fn path(&self, series: usize, landing: &Landing) -> PathBuf {
         let copy = if landing.again { "again-" } else { "" };
-        PathBuf::from(format!("{series}/{copy}{}", landing.slice))
+        let between = if self.one_folder { '-' } else { '/' };
+        PathBuf::from(format!("ct/{series}{between}{copy}{}", landing.slice))
     }
 
     fn seen(path: &Path, landing: &Landing) -> FileSeen {

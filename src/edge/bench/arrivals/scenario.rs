@@ -33,9 +33,12 @@ pub struct Scenario {
     pub(super) devices: &'static [Pace],
     /// Mean time between two scans of a device, s.
     between_s: f64,
+    /// Whether all series share one folder, or each has its own.
+    pub(super) one_folder: bool,
 }
 
-/// All of them. A scan every five minutes is a busy scanner; the mixed hospital's five share one box, as in a large department.
+/// All of them. A scan every five minutes is a busy scanner; the mixed hospital's five share one box
+/// and one folder, as in a large department.
 pub const SCENARIOS: [Scenario; 6] = [
     Scenario::of("steady", &[Pace::Steady]),
     Scenario::of("pauses", &[Pace::Pausing]),
@@ -52,6 +55,7 @@ pub const SCENARIOS: [Scenario; 6] = [
             Pace::SentTwice,
         ],
         between_s: 120.0,
+        one_folder: true,
     },
 ];
 
@@ -61,6 +65,7 @@ impl Scenario {
             name,
             devices,
             between_s: 300.0,
+            one_folder: false,
         }
     }
 }
