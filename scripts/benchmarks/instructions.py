@@ -34,7 +34,7 @@ def prepared(program: Path, folder: Path) -> None:
 def counted(program: Path, folder: Path) -> dict[str, int]:
     """Instructions of each piece, by name; pieces of one name are added."""
     valgrind = ["valgrind", "--tool=callgrind", "--dump-after=*bench_piece_ends*", f"--callgrind-out-file={folder}/out", "--quiet"]
-    names = run([*valgrind, program, "bench-instructions", folder]).splitlines()
+    names = run([*valgrind, program, "bench-instructions", folder, "--model", HERE.parents[1] / "models"]).splitlines()
     # out.1, out.2 … in the order of the pieces; what comes after the last piece is in `out` alone.
     dumps = [total(folder / f"out.{number}") for number in range(1, len(names) + 1)]
     counts: dict[str, int] = {}

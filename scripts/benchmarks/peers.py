@@ -42,7 +42,7 @@ def measure(asked: argparse.Namespace, scratch: Path) -> Figures:
     if voxels < LEAST_VOXELS:
         raise RuntimeError(f"the lungs of {network.CASE} have {voxels} voxels only; {LEAST_VOXELS} are asked for")
     reads = reading.measure(program, model, 300, 2 if quick else 7, not quick, tell, scratch)
-    chain = whole.measure(program, series, 3 if quick else 17, (4, 12) if quick else (10, 100), tell, scratch)
+    chain = whole.measure(program, model, series, 3 if quick else 17, (4, 12) if quick else (10, 100), tell, scratch)
     facts = nets.machine
     return Figures(
         network=nets,

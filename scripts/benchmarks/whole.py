@@ -62,13 +62,13 @@ def percentile(samples: list[float], percent: int) -> float:
 
 
 def measure(
-    program: Path, series: list[Path], repeats: int, queue: tuple[int, ...], tell: Callable[[str], None], scratch: Path
+    program: Path, model: Path, series: list[Path], repeats: int, queue: tuple[int, ...], tell: Callable[[str], None], scratch: Path
 ) -> WholeFigures:
     """Runs `scanward bench`, whose own tables go to the terminal."""
     tell(f"chain: {repeats} repeats of {len(series) + 1} series, then {' and '.join(map(str, queue))} at once")
     file = scratch / "bench.json"
     command = [program, "bench", *series, "--phantom", 300, "--repeats", repeats, "--interval", INTERVAL_MS]
-    command += ["--queue", ",".join(map(str, queue)), "--json", file]
+    command += ["--queue", ",".join(map(str, queue)), "--json", file, "--model", model]
     print(output_of(command), flush=True)
     found = json.loads(file.read_text(encoding="utf-8"))
     return WholeFigures(found["series"], found["queue"], found["engine"], found["broker"])

@@ -8,7 +8,7 @@ use super::print::{self, Progress};
 use super::{Ending, Stopped};
 use crate::config::Config;
 use crate::edge::bench::{
-    BenchBroker, ChainReport, QueueReport, Samples, StageReport, machine, measure_chain,
+    BenchBroker, ChainReport, DirectReport, QueueReport, StageReport, machine, measure_chain,
     measure_direct, measure_queue, measure_stages,
 };
 use crate::edge::{
@@ -45,8 +45,8 @@ pub(super) struct Measured {
     pub(super) files: usize,
     pub(super) stages: StageReport,
     pub(super) chain: ChainReport,
-    /// From the last slice's file to the messages, in this process.
-    pub(super) direct: Samples,
+    /// From the last slice's file on, in this process.
+    pub(super) direct: DirectReport,
 }
 
 /// Runs the command.

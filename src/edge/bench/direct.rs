@@ -6,9 +6,18 @@ use super::samples::Samples;
 use super::stages::{WholeSeries, bench_reader};
 use crate::config::Config;
 use crate::daemon::Saving;
-use crate::edge::{Clock, Failure, Judge, Reader, Scratch, settings};
+use crate::edge::{Clock, Failure, Judge, Scratch, settings, state};
+use crate::store::StoreError;
 use std::path::PathBuf;
-use std::time::Duration;
+
+/// What was measured of one series, from the moment when the last slice's file had its name.
+#[derive(Clone, Debug, Default)]
+pub struct DirectReport {
+    /// Until the messages were written.
+    pub messages: Samples,
+    /// Until the outcome and its messages were on disk, synced.
+    pub disk: Samples,
+}
 
 /// A series of which only the last slice is to come.
 struct Waiting {
@@ -16,18 +25,19 @@ struct Waiting {
     before: WholeSeries,
 }
 
-/// Measures the series one after the other, `repeats` rounds; the samples of each series.
+/// Measures the series one after the other, `repeats` rounds; a report for each series.
 ///
-/// Begins when the last slice's file has its name; then it is read, decoded and reduced, the series is stacked, its lungs
-/// found, the network run, the findings measured and the messages written. Errors: a folder holds no series.
+/// The last slice is read, decoded and reduced, the series stacked, its lungs found, the network run, the findings
+/// measured, the messages written and stored. Errors: a folder holds no series; the store cannot be written.
 pub fn measure_direct(
     judge: &mut Judge,
     config: &Config,
     series: &[&[PathBuf]],
     repeats: u16,
-) -> Result<Vec<Samples>, Failure> {
+) -> Result<Vec<DirectReport>, Failure> {
     let clock = Clock::start();
     let scratch = Scratch::new("bench-direct")?;
+    let mut store = state::open(&scratch.folder("state")?).map_err(unsaved)?;
     let mut reader = bench_reader(judge);
     let mut waiting = Vec::new();
     for files in series {
@@ -37,40 +47,42 @@ pub fn measure_direct(
             before: WholeSeries::read(&mut reader, before, &clock, &mut |_| {})?,
         });
     }
-    let mut samples = vec![Samples::default(); series.len()];
+    let mut reports = vec![DirectReport::default(); series.len()];
     for repeat in 0..repeats {
-        for (one, samples) in waiting.iter().zip(&mut samples) {
+        for (one, report) in waiting.iter().zip(&mut reports) {
             let last = one.copies.len().saturating_sub(1);
             let number = u32::from(repeat);
             let file = one.copies.export(last, number, scratch.path())?;
-            samples.add(once(judge, config, &mut reader, one, &file, &clock)?);
+            let mut whole = one.before.clone();
+            let began = clock.elapsed();
+            whole.add(reader.read(&file, clock.wall()));
+            let saving = judged(judge, config, whole, &clock)?;
+            report.messages.add(clock.elapsed().saturating_sub(began));
+            store
+                .close_series(&saving.record, saving.finding.as_ref(), &saving.rows)
+                .map_err(unsaved)?;
+            report.disk.add(clock.elapsed().saturating_sub(began));
             // As in the service: each series is planned for anew.
             judge.rest();
         }
     }
-    Ok(samples)
+    Ok(reports)
 }
 
-fn once(
+fn unsaved(error: StoreError) -> Failure {
+    Failure::new(error.to_string(), error.advice())
+}
+
+fn judged(
     judge: &mut Judge,
     config: &Config,
-    reader: &mut Reader,
-    waiting: &Waiting,
-    last: &std::path::Path,
+    whole: WholeSeries,
     clock: &Clock,
-) -> Result<Duration, Failure> {
-    let mut whole = waiting.before.clone();
-    let model = judge.model().digest.as_str().to_owned();
-    let began = clock.elapsed();
-    whole.add(reader.read(last, clock.wall()));
+) -> Result<Saving, Failure> {
     let judged = judge.judge_whole(Box::new(whole.ready(clock)), clock);
-    let saving = Saving::new(&judged.judgement, &model, &settings::sender(config));
-    let took = clock.elapsed().saturating_sub(began);
-    match saving {
-        Ok(_) => Ok(took),
-        Err(error) => Err(Failure::new(
-            format!("the messages cannot be written: {error}"),
-            "report this",
-        )),
-    }
+    let model = judge.model().digest.as_str();
+    Saving::new(&judged.judgement, model, &settings::sender(config)).map_err(|error| {
+        let what = format!("the messages cannot be written: {error}");
+        Failure::new(what, "report this")
+    })
 }

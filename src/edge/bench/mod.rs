@@ -18,7 +18,7 @@ mod stages;
 
 pub use broker::BenchBroker;
 pub use chain::{ChainReport, measure_chain};
-pub use direct::measure_direct;
+pub use direct::{DirectReport, measure_direct};
 pub use instructions::run_for_instructions;
 pub use machine::{Machine, machine};
 pub use network::{MeasuredEngine, NetworkBench, read_volume};
