@@ -115,3 +115,34 @@ impl Halo {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rim_is_zero_whatever_the_buffer_held() {
+        let mut tensor = Halo::in_buffer(vec![7; 999], [2, 3, 4], 8);
+        assert_eq!(tensor.bytes().len(), 4 * 5 * 6 * 8);
+        let mut rows = 0;
+        for (z, first, bytes) in tensor.blocks_mut(2) {
+            for (y, row) in bytes.chunks_exact_mut(6 * 8).enumerate() {
+                assert!(z < 2 && first + y < 3);
+                row[8..40].fill(9);
+                rows += 1;
+            }
+        }
+        assert_eq!(rows, 6);
+        for z in 0..4 {
+            for y in 0..5 {
+                for x in 0..6 {
+                    let inside = (1..3).contains(&z) && (1..4).contains(&y) && (1..5).contains(&x);
+                    let at = tensor.offset(z, y, x);
+                    let wanted = if inside { 9 } else { 0 };
+                    assert_eq!(tensor.bytes()[at..at + 8], [wanted; 8], "{z} {y} {x}");
+                }
+            }
+        }
+        assert_eq!(tensor.row(1, 2), [9; 32]);
+    }
+}

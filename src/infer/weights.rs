@@ -99,3 +99,73 @@ fn list(weights: &Weights, taps: std::ops::Range<usize>) -> PackedWeights {
     }
     PackedWeights::new(packed, blocks * LANES)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Weights that tell where they come from.
+    fn numbered(kind: Kind, shape: &[usize], sources: &[usize]) -> Weights {
+        let count: usize = shape.iter().product();
+        Weights {
+            values: (0..count)
+                .map(|at| i8::try_from(at % 127).unwrap() - 63)
+                .collect(),
+            shape: shape.to_vec(),
+            kind,
+            sources: sources.to_vec(),
+        }
+    }
+
+    #[test]
+    fn each_weight_lies_where_the_operators_look_for_it() {
+        let weights = numbered(Kind::Convolution { stride: 1 }, &[20, 12, 3, 3, 3], &[8, 4]);
+        let lists = packed(&weights).unwrap();
+        assert_eq!(lists.len(), 1);
+        let bytes = lists[0].bytes();
+        // 20 outputs fill two blocks.
+        assert_eq!(bytes.len(), 32 * 12 * 27);
+        for (output, input, tap) in [(0, 0, 0), (3, 5, 2), (19, 11, 26), (16, 8, 13), (7, 9, 4)] {
+            let (source, first, channels) = if input < 8 { (0, 0, 8) } else { (27 * 8, 8, 4) };
+            let own = input - first;
+            let at = output / 16 * 12 * 27 * 16
+                + source * 16
+                + (tap * channels + own / 4 * 4) * 16
+                + output % 16 * 4
+                + own % 4;
+            let value = weights.values[(output * 12 + input) * 27 + tap];
+            assert_eq!(bytes[at], value, "{output} {input} {tap}");
+        }
+        // The last block's outputs past the twentieth are zeros.
+        assert!(
+            bytes[12 * 27 * 16..]
+                .chunks_exact(64)
+                .all(|vector| vector[16..].iter().all(|weight| *weight == 0))
+        );
+    }
+
+    #[test]
+    fn a_transposed_kernel_has_a_list_for_each_place() {
+        let weights = numbered(Kind::Raise, &[16, 16, 2, 2, 2], &[16]);
+        let lists = packed(&weights).unwrap();
+        assert_eq!(lists.len(), 8);
+        // From input 5 to output 3 at place 6; the file has the inputs first.
+        assert_eq!(
+            lists[6].bytes()[64 + 3 * 4 + 1],
+            weights.values[(5 * 16 + 3) * 8 + 6]
+        );
+    }
+
+    #[test]
+    fn what_would_overflow_or_does_not_fit_is_refused() {
+        let mut weights = numbered(Kind::Head, &[16, 16, 1, 1, 1], &[16]);
+        weights.values[7] = 64;
+        assert!(packed(&weights).unwrap_err().contains("±63"));
+        weights.values[7] = -63;
+        assert!(packed(&weights).is_ok());
+        weights.values.pop();
+        assert!(packed(&weights).unwrap_err().contains("shape"));
+        let other = numbered(Kind::Head, &[16, 16, 1, 1, 1], &[8, 4]);
+        assert!(packed(&other).unwrap_err().contains("shape"));
+    }
+}
