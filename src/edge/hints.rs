@@ -100,11 +100,8 @@ impl Hints {
             }
             match add_watch(queue, path, EVENTS) {
                 Ok(watch) => {
-                    added = true;
-                    // The kernel knows a folder by what it is: one that was renamed keeps its watch.
-                    if let Some(before) = self.folders.insert(watch, path.clone()) {
-                        self.watched.remove(&before);
-                    }
+                    // One folder may be mounted under two names: the kernel has one watch for both.
+                    added |= self.folders.insert(watch, path.clone()).is_none();
                     self.watched.insert(path.clone(), watch);
                 }
                 // Gone since the listing.
