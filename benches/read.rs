@@ -23,6 +23,15 @@ use std::time::Instant;
 
 const ROUNDS: usize = 9;
 const FILES_MAX: usize = 60;
+
+/// Rounds and files a folder; one each where `cargo test` only wants to see that it runs.
+fn extent() -> [usize; 2] {
+    match std::env::args().any(|argument| argument == "--bench") {
+        true => [ROUNDS, FILES_MAX],
+        false => [1, 2],
+    }
+}
+
 const SPACING_MM: f64 = 2.8;
 
 fn main() {
@@ -70,11 +79,12 @@ const PARTS: [&str; 7] = [
 fn measure(folder: &Path) {
     let mut files = files_below(folder).unwrap();
     files.retain(|file| file.extension().is_some_and(|ending| ending == "dcm"));
-    files.truncate(FILES_MAX);
+    let [repeats, files_max] = extent();
+    files.truncate(files_max);
     let mut reader = Reader::new(ReadLimits::default(), SPACING_MM, Redacted::new([0; 32]));
     let mut parts = Parts::default();
     let mut rounds: Vec<Vec<[f64; 7]>> = vec![Vec::new(); files.len()];
-    for _ in 0..ROUNDS {
+    for _ in 0..repeats {
         for (file, rounds) in files.iter().zip(&mut rounds) {
             let mut times = [0.0; 7];
             let began = Instant::now();
@@ -93,7 +103,7 @@ fn measure(folder: &Path) {
         ranked.sum::<f64>() / rounds.len() as f64
     };
     println!(
-        "{}: {} files, {ROUNDS} rounds",
+        "{}: {} files, {repeats} rounds",
         folder.display(),
         files.len()
     );
@@ -102,7 +112,7 @@ fn measure(folder: &Path) {
         "milliseconds a file", "least", "median"
     );
     let row = |what: &str, figure: &dyn Fn(usize) -> f64| {
-        println!("{what:<40}{:>10.3}{:>10.3}", figure(0), figure(ROUNDS / 2));
+        println!("{what:<40}{:>10.3}{:>10.3}", figure(0), figure(repeats / 2));
     };
     for (part, what) in PARTS.iter().enumerate() {
         if mean(part, 0) > 0.0 {
