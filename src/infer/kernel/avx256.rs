@@ -9,7 +9,7 @@
 )]
 
 use super::Row;
-use super::tile::{Tiles, by_width};
+use super::tile::{Place, Tiles, by_width};
 use super::x86::{self, Vectors};
 use std::arch::x86_64::*;
 
@@ -36,8 +36,8 @@ macro_rules! instruction_set {
             }
 
             #[target_feature(enable = $features)]
-            unsafe fn plain<const T: usize>(row: &mut Row<'_>, block: usize, from: usize) {
-                unsafe { x86::plain::<Ymm, 1, T>(row, block, from) }
+            unsafe fn plain<const T: usize>(row: &mut Row<'_>, place: Place) {
+                unsafe { x86::plain::<Ymm, 1, T>(row, place) }
             }
 
             #[inline(always)]
@@ -51,6 +51,7 @@ macro_rules! instruction_set {
                 type Sums = Pair;
                 type Weights = Pair;
                 type Inputs = __m256i;
+                type Scales = [__m256; 2];
 
                 #[inline(always)]
                 unsafe fn sums(from: *const i32) -> Pair {
@@ -68,14 +69,19 @@ macro_rules! instruction_set {
                 }
 
                 #[inline(always)]
+                unsafe fn scales(from: *const f32) -> [__m256; 2] {
+                    unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
+                }
+
+                #[inline(always)]
                 unsafe fn added(sums: Pair, inputs: __m256i, weights: Pair) -> Pair {
                     let ([low, high], [low_weights, high_weights]) = (sums, weights);
                     unsafe { [half(low, inputs, low_weights), half(high, inputs, high_weights)] }
                 }
 
                 #[inline(always)]
-                unsafe fn store(sums: Pair, scale: *const f32, to: *mut u8) {
-                    unsafe { store(sums, scale, to) }
+                unsafe fn store(sums: Pair, scales: [__m256; 2], to: *mut u8) {
+                    unsafe { store(sums, scales, to) }
                 }
             }
         }
@@ -114,19 +120,19 @@ unsafe fn pair(from: *const __m256i) -> Pair {
 
 /// To whole numbers of at most 255.
 #[inline(always)]
-unsafe fn scaled(sums: __m256i, scale: *const f32) -> __m256i {
+unsafe fn scaled(sums: __m256i, scales: __m256) -> __m256i {
     unsafe {
-        let scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_loadu_ps(scale));
+        let scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), scales);
         // Bounded first: past the range of i32 the conversion would give its lowest value.
         _mm256_cvtps_epi32(_mm256_min_ps(scaled, _mm256_set1_ps(255.0)))
     }
 }
 
 #[inline(always)]
-unsafe fn store(sums: Pair, scale: *const f32, to: *mut u8) {
+unsafe fn store(sums: Pair, scales: [__m256; 2], to: *mut u8) {
     unsafe {
         let [low, high] = sums;
-        let (low, high) = (scaled(low, scale), scaled(high, scale.add(8)));
+        let (low, high) = (scaled(low, scales[0]), scaled(high, scales[1]));
         // 32 to 16 to 8 bits, saturating; packing works within halves, so the quarters are put in order between.
         let short = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(low, high));
         let bytes = _mm256_packus_epi16(short, short);

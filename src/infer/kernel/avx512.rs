@@ -5,7 +5,7 @@
 )]
 
 use super::Row;
-use super::tile::{Tiles, by_width};
+use super::tile::{Place, Tiles, by_width};
 use super::x86::{self, Vectors};
 use std::arch::x86_64::*;
 
@@ -26,13 +26,13 @@ pub(super) fn tiles() -> Option<&'static Tiles> {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn plain<const B: usize, const T: usize>(row: &mut Row<'_>, block: usize, from: usize) {
-    unsafe { x86::plain::<Zmm, B, T>(row, block, from) }
+unsafe fn plain<const B: usize, const T: usize>(row: &mut Row<'_>, place: Place) {
+    unsafe { x86::plain::<Zmm, B, T>(row, place) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn triple<const T: usize>(row: &mut Row<'_>, block: usize, from: usize) {
-    unsafe { x86::triple::<Zmm, T>(row, block, from) }
+unsafe fn triple<const T: usize>(row: &mut Row<'_>, place: Place) {
+    unsafe { x86::triple::<Zmm, T>(row, place) }
 }
 
 struct Zmm;
@@ -41,6 +41,7 @@ impl Vectors for Zmm {
     type Sums = __m512i;
     type Weights = __m512i;
     type Inputs = __m512i;
+    type Scales = __m512;
 
     #[inline(always)]
     unsafe fn sums(from: *const i32) -> __m512i {
@@ -58,14 +59,19 @@ impl Vectors for Zmm {
     }
 
     #[inline(always)]
+    unsafe fn scales(from: *const f32) -> __m512 {
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
     unsafe fn added(sums: __m512i, inputs: __m512i, weights: __m512i) -> __m512i {
         unsafe { _mm512_dpbusd_epi32(sums, inputs, weights) }
     }
 
     #[inline(always)]
-    unsafe fn store(sums: __m512i, scale: *const f32, to: *mut u8) {
+    unsafe fn store(sums: __m512i, scales: __m512, to: *mut u8) {
         unsafe {
-            let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_loadu_ps(scale));
+            let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scales);
             // Bounded first: past the range of i32 the conversion would give its lowest value.
             let scaled = _mm512_min_ps(scaled, _mm512_set1_ps(255.0));
             let whole = _mm512_max_epi32(_mm512_cvtps_epi32(scaled), _mm512_setzero_si512());

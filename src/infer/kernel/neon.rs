@@ -10,7 +10,7 @@
     reason = "vector instructions on raw pointers, bounded by `Row::check`; arrays of registers are indexed by loops that unroll"
 )]
 
-use super::tile::{Tiles, VECTOR, by_width};
+use super::tile::{Place, Tiles, VECTOR, by_width};
 use super::{GROUP, Isa, LANES, Row, Source};
 use std::arch::aarch64::*;
 use std::arch::asm;
@@ -48,8 +48,8 @@ macro_rules! instruction_set {
             }
 
             #[target_feature(enable = "neon", enable = $feature)]
-            unsafe fn plain<const T: usize>(row: &mut Row<'_>, block: usize, from: usize) {
-                unsafe { super::plain::<Dot, T>(row, block, from) }
+            unsafe fn plain<const T: usize>(row: &mut Row<'_>, place: Place) {
+                unsafe { super::plain::<Dot, T>(row, place) }
             }
 
             struct Dot;
@@ -105,7 +105,12 @@ trait Multiply {
 }
 
 #[inline(always)]
-unsafe fn plain<M: Multiply, const T: usize>(row: &mut Row<'_>, block: usize, from: usize) {
+unsafe fn plain<M: Multiply, const T: usize>(row: &mut Row<'_>, place: Place) {
+    let Place {
+        block,
+        per_block,
+        from,
+    } = place;
     unsafe {
         let first = block * LANES;
         let (bias, totals) = (
@@ -121,7 +126,7 @@ unsafe fn plain<M: Multiply, const T: usize>(row: &mut Row<'_>, block: usize, fr
             );
         }
         let mut sums = [start; T];
-        let mut weights = row.weights.bytes.as_ptr().add(block * row.block_bytes());
+        let mut weights = row.weights.bytes.as_ptr().add(block * per_block);
         for source in row.sources {
             weights = add::<M, T>(source, &mut sums, weights, from);
         }

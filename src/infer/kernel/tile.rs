@@ -11,8 +11,19 @@ use super::{GROUP, LANES, Row};
 /// Bytes of the weights from four input channels to 16 output channels.
 pub(super) const VECTOR: usize = LANES * GROUP;
 
-/// Computes voxels of a row from the given one on, for the given block of output channels.
-pub(super) type Tile = unsafe fn(row: &mut Row<'_>, block: usize, from: usize);
+/// Computes the voxels of a tile.
+pub(super) type Tile = unsafe fn(row: &mut Row<'_>, place: Place);
+
+/// Where a tile lies in its row.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// The first block of 16 output channels.
+    pub(super) block: usize,
+    /// Bytes of weights of a block: known for the row, so that no tile counts them again.
+    pub(super) per_block: usize,
+    /// The first voxel.
+    pub(super) from: usize,
+}
 
 /// The operators of an instruction set, each list for tiles of 1, 2, … voxels. Handed out only on machines that have it.
 pub(super) struct Tiles {
@@ -35,6 +46,7 @@ pub(super) use by_width;
 pub(super) fn run(row: &mut Row<'_>, tiles: &Tiles) {
     let blocks = row.bias.len() / LANES;
     let three = !tiles.triple.is_empty() && has_triples(row);
+    let per_block = row.block_bytes();
     let mut block = 0;
     while block < blocks {
         let (by_width, taken) = if block + 1 < blocks && !tiles.two.is_empty() {
@@ -49,7 +61,16 @@ pub(super) fn run(row: &mut Row<'_>, tiles: &Tiles) {
         for tile in 0..count {
             let (from, to) = (tile * row.width / count, (tile + 1) * row.width / count);
             // SAFETY: the machine has the instructions, or `tiles` would not be; the row was checked, `from..to` lies in it.
-            unsafe { by_width[to - from - 1](row, block, from) }
+            unsafe {
+                by_width[to - from - 1](
+                    row,
+                    Place {
+                        block,
+                        per_block,
+                        from,
+                    },
+                )
+            }
         }
         block += taken;
     }

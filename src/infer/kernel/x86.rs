@@ -9,7 +9,7 @@
     reason = "raw pointers, bounded by `Row::check`; arrays of registers are indexed by loops that unroll"
 )]
 
-use super::tile::{Tiles, VECTOR};
+use super::tile::{Place, Tiles, VECTOR};
 use super::{GROUP, Isa, LANES, Row, Source, avx256, avx512};
 
 /// The operators of `isa`, where this machine has it.
@@ -33,6 +33,8 @@ pub(super) trait Vectors {
     type Weights: Copy;
     /// Four input channels of one voxel, once for each output channel.
     type Inputs: Copy;
+    /// A scale for each output channel.
+    type Scales: Copy;
 
     /// Reads 16 sums.
     unsafe fn sums(from: *const i32) -> Self::Sums;
@@ -40,20 +42,25 @@ pub(super) trait Vectors {
     unsafe fn weights(from: *const i8) -> Self::Weights;
     /// Reads four bytes.
     unsafe fn inputs(from: *const u8) -> Self::Inputs;
+    /// Reads 16 scales.
+    unsafe fn scales(from: *const f32) -> Self::Scales;
     /// Adds four products a channel, exactly, wrapping at 32 bits.
     unsafe fn added(sums: Self::Sums, inputs: Self::Inputs, weights: Self::Weights) -> Self::Sums;
     /// Writes 16 bytes: each sum times its scale, to the nearest whole number, ties to even, within 0 to 255.
-    unsafe fn store(sums: Self::Sums, scale: *const f32, to: *mut u8);
+    unsafe fn store(sums: Self::Sums, scales: Self::Scales, to: *mut u8);
 }
 
 /// `T` voxels and `B` blocks of output channels.
 #[inline(always)]
 pub(super) unsafe fn plain<V: Vectors, const B: usize, const T: usize>(
     row: &mut Row<'_>,
-    block: usize,
-    from: usize,
+    place: Place,
 ) {
-    let per_block = row.block_bytes();
+    let Place {
+        block,
+        per_block,
+        from,
+    } = place;
     unsafe {
         let bias = row.bias.as_ptr().add(block * LANES);
         let mut first = [V::sums(bias); B];
@@ -115,14 +122,15 @@ unsafe fn add<V: Vectors, const B: usize, const T: usize, const STEP: usize>(
 
 /// `T` voxels of one block whose taps are rows of three: each input is read once for all three.
 #[inline(always)]
-pub(super) unsafe fn triple<V: Vectors, const T: usize>(
-    row: &mut Row<'_>,
-    block: usize,
-    from: usize,
-) {
+pub(super) unsafe fn triple<V: Vectors, const T: usize>(row: &mut Row<'_>, place: Place) {
+    let Place {
+        block,
+        per_block,
+        from,
+    } = place;
     unsafe {
         let mut sums = [[V::sums(row.bias.as_ptr().add(block * LANES))]; T];
-        let mut weights = row.weights.bytes.as_ptr().add(block * row.block_bytes());
+        let mut weights = row.weights.bytes.as_ptr().add(block * per_block);
         for source in row.sources {
             weights = match source.step {
                 8 => add_triple::<V, T, 8>(source, &mut sums, weights, from),
@@ -189,13 +197,13 @@ pub(super) unsafe fn store<V: Vectors, const B: usize, const T: usize>(
 ) {
     unsafe {
         for b in 0..B {
-            let scale = row.scale.as_ptr().add((block + b) * LANES);
+            let scales = V::scales(row.scale.as_ptr().add((block + b) * LANES));
             let output = row
                 .output
                 .as_mut_ptr()
                 .add(from * row.output_step + (block + b) * LANES);
             for t in 0..T {
-                V::store(sums[t][b], scale, output.add(t * row.output_step));
+                V::store(sums[t][b], scales, output.add(t * row.output_step));
             }
         }
     }
