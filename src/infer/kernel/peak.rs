@@ -16,18 +16,19 @@ use super::Isa;
 ///
 /// `None` for plain Rust, whose speed is the compiler's, and for an instruction set that this machine lacks.
 pub fn dot_products(isa: Isa, rounds: u32) -> Option<u64> {
+    if !Isa::available().contains(&isa) {
+        return None;
+    }
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512Vnni if super::avx512::is_available() => {
-            // SAFETY: AVX-512 VNNI was detected on the line above.
-            Some(unsafe { x86::vnni_512(rounds) })
-        }
+        // SAFETY: the machine has AVX-512 VNNI, as was asked above.
+        Isa::Avx512Vnni => Some(unsafe { x86::vnni_512(rounds) }),
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 if super::avx2::is_available() => {
-            // SAFETY: AVX2 was detected on the line above.
-            Some(unsafe { x86::avx2(rounds) })
-        }
-        Isa::Avx512Vnni | Isa::Avx2 | Isa::Scalar => None,
+        // SAFETY: the machine has AVX2, as was asked above.
+        Isa::Avx2 => Some(unsafe { x86::avx2(rounds) }),
+        #[cfg(not(target_arch = "x86_64"))]
+        Isa::Avx512Vnni | Isa::Avx2 => None,
+        Isa::Scalar => None,
     }
 }
 
