@@ -1,9 +1,5 @@
 //! The measuring itself: what scripts read from it is there and right. Times are not judged.
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "helpers outside #[test] functions, which write and read files of their own"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers outside #[test] functions")]
 
 use scanward::edge::load_model;
 use scanward::infer::{Backend, EngineOptions, Int8Network};
