@@ -197,8 +197,8 @@ mod tests {
                 again.fill(z, y, columns);
             });
             assert_eq!(again, mask);
-            for at in 0..width {
-                assert_eq!(mask.any(0, 0, at..at + 1), cells[at] == 1);
+            for (at, cell) in cells.iter().take(width).enumerate() {
+                assert_eq!(mask.any(0, 0, at..at + 1), *cell == 1);
             }
         }
     }
