@@ -55,6 +55,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tracing_journald", &["edge"]),
     ("tracing_subscriber", &["edge"]),
     ("tract_onnx", &["infer"]),
+    ("rayon", &["infer"]),
     ("uuid", &["ids", "wire"]),
     ("zip", &["edge"]),
     ("std::env", &["edge"]),

@@ -5,6 +5,7 @@ use tract_onnx::prelude::Framework as _;
 
 use crate::fault::Fault;
 use crate::infer::account::{LayerCost, costs};
+use crate::infer::crew::Crew;
 use crate::infer::halo::Halo;
 use crate::infer::kernel::{Isa, OutOfBounds};
 use crate::infer::lower::{Kind, Layer, NotLowered, lowered};
@@ -22,7 +23,8 @@ pub struct Int8Network {
     /// The head as a threshold: its bytes are above zero where the logit reaches the manifest's.
     head: Layer,
     steps: Steps,
-    how: How,
+    isa: Isa,
+    crew: Crew,
     name: String,
     buffers: Buffers,
 }
@@ -76,10 +78,8 @@ impl Int8Network {
             manifest,
             head,
             layers,
-            how: How {
-                isa,
-                threads: threads.clamp(1, EngineOptions::THREADS_MAX),
-            },
+            isa,
+            crew: Crew::of(threads.clamp(1, EngineOptions::THREADS_MAX)),
             name: format!("cpu-int8-{}", isa.name()),
             buffers: Buffers::default(),
         })
@@ -114,7 +114,7 @@ impl Int8Network {
     pub fn segment_in_layers(
         &mut self,
         hu: &Grid3<i16>,
-        passed: &mut dyn FnMut(),
+        passed: &mut (dyn FnMut() + Send),
     ) -> Result<Grid3<u8>, Fault> {
         let marks = self.run(hu, true, passed)?;
         let mut labels = Grid3::filled(hu.shape(), 0);
@@ -127,13 +127,18 @@ impl Int8Network {
         &mut self,
         hu: &Grid3<i16>,
         with_head: bool,
-        passed: &mut dyn FnMut(),
+        passed: &mut (dyn FnMut() + Send),
     ) -> Result<Halo, Fault> {
         let input = self.input(hu)?;
         let body = self.layers.len().saturating_sub(1);
         let head = with_head.then_some(&self.head);
         let layers: Vec<&Layer> = self.layers.iter().take(body).chain(head).collect();
-        run_layers(&layers, input, &mut self.buffers, self.how, passed)
+        let (crew, buffers) = (&self.crew, &mut self.buffers);
+        let how = How {
+            isa: self.isa,
+            crew,
+        };
+        crew.muster(|| run_layers(&layers, input, buffers, how, passed))
             .map_err(|OutOfBounds| self.out_of_bounds())
     }
 }

@@ -3,6 +3,7 @@
 #[cfg(feature = "onnxruntime")]
 mod accelerator;
 mod account;
+mod crew;
 mod engine;
 mod golden;
 mod halo;

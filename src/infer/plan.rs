@@ -1,8 +1,8 @@
 //! Runs the layers: buffers that are used again, rows shared out between threads.
 
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+use crate::infer::crew::Crew;
 use crate::infer::halo::Halo;
 use crate::infer::kernel::{Isa, OutOfBounds, Row, Source, run};
 use crate::infer::lower::{Kind, Layer, SOURCES_MAX};
@@ -13,10 +13,10 @@ const ROWS_CLAIMED: usize = 7;
 const SHARED_BYTES_MIN: usize = 1 << 14;
 
 /// How layers are run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct How {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How<'a> {
     pub(super) isa: Isa,
-    pub(super) threads: usize,
+    pub(super) crew: &'a Crew,
 }
 
 /// Memory of tensors that are no longer read, for the next ones.
@@ -67,8 +67,8 @@ pub(super) fn run_layers(
     layers: &[&Layer],
     input: Halo,
     buffers: &mut Buffers,
-    how: How,
-    passed: &mut dyn FnMut(),
+    how: How<'_>,
+    passed: &mut (dyn FnMut() + Send),
 ) -> Result<Halo, OutOfBounds> {
     let mut tensors: Vec<Option<Halo>> = vec![Some(input)];
     for (index, layer) in layers.iter().enumerate() {
@@ -90,7 +90,7 @@ fn run_layer(
     layer: &Layer,
     tensors: &[Option<Halo>],
     buffers: &mut Buffers,
-    how: How,
+    how: How<'_>,
 ) -> Result<Halo, OutOfBounds> {
     let sources: Option<Vec<&Halo>> = layer
         .sources
@@ -113,7 +113,7 @@ fn share_rows(
     layer: &Layer,
     sources: &[&Halo],
     output: &mut Halo,
-    how: How,
+    how: How<'_>,
 ) -> Result<(), OutOfBounds> {
     let taps: Vec<Vec<usize>> = sources
         .iter()
@@ -123,29 +123,25 @@ fn share_rows(
     let threads = if output.bytes().len() < SHARED_BYTES_MIN {
         1
     } else {
-        how.threads
+        how.crew.threads()
     };
     let claims = Mutex::new(output.blocks_mut(ROWS_CLAIMED));
-    let work = || {
+    let failed = OnceLock::new();
+    how.crew.share(threads, || {
         loop {
             let claimed = claims.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some((z, first, bytes)) = claimed else {
-                return Ok(());
+                return;
             };
             for (y, row) in bytes.chunks_exact_mut(row_bytes).enumerate() {
-                row_of(layer, sources, &taps, [z, first + y], row, how.isa)?;
+                if let Err(error) = row_of(layer, sources, &taps, [z, first + y], row, how.isa) {
+                    failed.get_or_init(|| error);
+                    return;
+                }
             }
         }
-    };
-    thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let own = work();
-        // A thread that panicked left rows unwritten: the layer has failed.
-        let all = others
-            .into_iter()
-            .map(|other| other.join().unwrap_or(Err(OutOfBounds)));
-        all.fold(own, |sum, each| sum.and(each))
-    })
+    });
+    failed.into_inner().map_or(Ok(()), Err)
 }
 
 /// Byte offsets of the kernel's taps, from the lowest corner.

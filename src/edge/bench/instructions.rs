@@ -39,7 +39,7 @@ pub fn run_for_instructions(
     folder: &Path,
     model_folder: &Path,
     config: &Config,
-    done: &mut dyn FnMut(&str),
+    done: &mut (dyn FnMut(&str) + Send),
 ) -> Result<(), Failure> {
     let package = load_model(model_folder)?;
     let mut cut = |name: &str| {
@@ -102,7 +102,7 @@ fn stages(
     ready: &Ready,
     package: &ModelPackage,
     config: &Config,
-    cut: &mut dyn FnMut(&str),
+    cut: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Triage, Failure> {
     let none = Vec::new();
     let slices: Vec<PipelineSlice<'_>> = ready
@@ -150,7 +150,7 @@ fn layers(
     triage: &Triage,
     isa: Isa,
     edge: usize,
-    cut: &mut dyn FnMut(&str),
+    cut: &mut (dyn FnMut(&str) + Send),
 ) -> Result<(), Failure> {
     if !Isa::available().contains(&isa) {
         return Err(Failure::new(

@@ -1,0 +1,51 @@
+//! The threads that run a network together.
+//!
+//! They sleep between series and stay awake between the layers of one: a thread that was just started, or has to be woken,
+//! comes too late for a layer that takes half a millisecond.
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// So many threads, or only the caller's.
+#[derive(Debug)]
+pub(super) struct Crew {
+    pool: Option<ThreadPool>,
+}
+
+impl Crew {
+    /// A crew of `threads`; the caller alone where one is asked for, or where the system gives no more.
+    pub(super) fn of(threads: usize) -> Crew {
+        let builder = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("network-{index}"));
+        let pool = (threads > 1).then(|| builder.build().ok()).flatten();
+        Crew { pool }
+    }
+
+    /// How many there are.
+    pub(super) fn threads(&self) -> usize {
+        self.pool
+            .as_ref()
+            .map_or(1, ThreadPool::current_num_threads)
+    }
+
+    /// Runs `task`, within which [`Crew::share`] finds the others awake.
+    pub(super) fn muster<R: Send>(&self, task: impl FnOnce() -> R + Send) -> R {
+        match &self.pool {
+            Some(pool) => pool.install(task),
+            None => task(),
+        }
+    }
+
+    /// Calls `work` on `threads` threads at once and returns when all are done. A panic in one of them is the caller's.
+    pub(super) fn share(&self, threads: usize, work: impl Fn() + Sync) {
+        if self.pool.is_none() || threads < 2 {
+            return work();
+        }
+        rayon::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(|_| work());
+            }
+            work();
+        });
+    }
+}
