@@ -18,7 +18,7 @@ use scanward::daemon::{Action, Daemon, Event, Judgement, Saving, Settings};
 use scanward::fault::Fault;
 use scanward::health::{self, Health};
 use scanward::ids::SlugName;
-use scanward::intake::{self, FileSeen, Intake, IntakeLimits, Ready};
+use scanward::intake::{self, FileSeen, Intake, IntakeLimits, Reading, Ready};
 use scanward::outbox::{self, At};
 use scanward::outcome::{Outcome, SeriesFacts, Why};
 use scanward::series::SeriesLimits;
@@ -360,7 +360,7 @@ impl Scene {
 
     fn act(&mut self, action: Action) -> Option<Event> {
         match action {
-            Action::Read(path) => {
+            Action::Read(Reading { path, .. }) => {
                 let (series, z) = self.files[path.to_str().unwrap()];
                 let result = answer(&slice(series, z));
                 Some(Event::Intake(intake::Event::Read { path, result }))

@@ -48,7 +48,7 @@ pub enum Event {
 #[derive(Debug)]
 pub enum Action {
     /// Read this file; answer with [`intake::Event::Read`].
-    Read(std::path::PathBuf),
+    Read(intake::Reading),
     /// Run the pipeline; answer with [`Event::Judged`].
     Judge(Box<Ready>),
     /// Write this to the store in one transaction; answer with [`Event::Saved`] or [`Event::SaveFailed`].
@@ -175,7 +175,7 @@ impl Daemon {
         let opened = self.intake.open_series();
         for action in self.intake.handle(event, at.now) {
             match action {
-                intake::Action::Read(path) => actions.push(Action::Read(path)),
+                intake::Action::Read(reading) => actions.push(Action::Read(reading)),
                 intake::Action::Judge(ready) => self.ready.push_back(ready),
                 intake::Action::JudgeEarly(ready) => self.early.push_back(ready),
                 intake::Action::Ignored { refusal, .. } => actions.push(Action::Ignored(refusal)),

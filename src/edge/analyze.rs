@@ -14,7 +14,7 @@ use crate::dicom::ReadLimits;
 use crate::fault::Fault;
 use crate::ids::{FindingId, Redacted, SeriesKey};
 use crate::infer::EngineOptions;
-use crate::intake::{Action, Event, Intake, IntakeLimits, ReadResult, Ready, is_skipped};
+use crate::intake::{Action, Event, Intake, IntakeLimits, ReadResult, Reading, Ready, is_skipped};
 use crate::nifti::{NativeMask, Packing};
 use crate::outcome::{Outcome, Why};
 use crate::pipeline::Triage;
@@ -161,7 +161,7 @@ impl Course<'_> {
         let acted = !actions.is_empty();
         while let Some(action) = actions.pop_front() {
             let answer = match action {
-                Action::Read(path) => self.read(path)?,
+                Action::Read(reading) => self.read(reading)?,
                 Action::Judge(ready) => self.judge(ready)?,
                 // Known already from its reading, with its name; nothing is gained ahead of a time that is stepped by hand.
                 Action::Ignored { .. } | Action::JudgeEarly(_) => continue,
@@ -171,9 +171,10 @@ impl Course<'_> {
         Ok(acted)
     }
 
-    fn read(&mut self, path: PathBuf) -> Result<Event, Failure> {
+    fn read(&mut self, reading: Reading) -> Result<Event, Failure> {
         let at = self.analysis.clock.wall();
-        let result = self.gathered.read(&path, &mut self.analysis.reader, at);
+        let result = self.gathered.read(&reading, &mut self.analysis.reader, at);
+        let path = reading.path;
         if let Some(left_out) = nothing_of_a_series(self.gathered.shown(&path), &result) {
             self.left_out.insert(path.clone(), left_out);
         }
@@ -287,6 +288,7 @@ fn payload(judged: &mut Judged) -> Result<FindingPayload, Failure> {
 fn series_of(result: &ReadResult) -> Option<SeriesKey> {
     match result {
         ReadResult::Series(arrival)
+        | ReadResult::Named(arrival)
         | ReadResult::CutOff {
             arrival: Some(arrival),
             ..
@@ -301,6 +303,7 @@ fn series_of(result: &ReadResult) -> Option<SeriesKey> {
 fn nothing_of_a_series(file: &Path, result: &ReadResult) -> Option<LeftOut> {
     let (refusal, lost) = match result {
         ReadResult::Series(_)
+        | ReadResult::Named(_)
         | ReadResult::CutOff {
             arrival: Some(_), ..
         } => return None,

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::folder::{self, FILES_MAX};
 use super::reader::Reader;
-use crate::intake::{FileSeen, ReadResult, is_skipped};
+use crate::intake::{FileSeen, ReadResult, Reading, is_skipped};
 use crate::units::WallTime;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -182,12 +182,17 @@ impl Gathered {
     }
 
     /// What a listed file holds.
-    pub(super) fn read(&mut self, path: &Path, reader: &mut Reader, at: WallTime) -> ReadResult {
-        match self.sources.get(path).map(|source| &source.place) {
-            Some(Place::File(file)) => reader.read(file, at),
+    pub(super) fn read(
+        &mut self,
+        reading: &Reading,
+        reader: &mut Reader,
+        at: WallTime,
+    ) -> ReadResult {
+        match self.sources.get(&reading.path).map(|source| &source.place) {
+            Some(Place::File(file)) => reader.read_to(reading.depth, file, at),
             Some(Place::Member { archive, index }) => {
                 match member(&mut self.archives, *archive, *index) {
-                    Some(bytes) => reader.parse(&bytes, at),
+                    Some(bytes) => reader.parse_to(reading.depth, &bytes, at),
                     None => ReadResult::Unreadable,
                 }
             }

@@ -3,7 +3,7 @@
 use crate::daemon::pseudonym;
 use crate::dicom::{self, FrameDecoder, Header, Instance, ReadLimits};
 use crate::ids::Redacted;
-use crate::intake::{Arrival, ReadResult, SeriesFacts, Slice};
+use crate::intake::{Arrival, Depth, ReadResult, SeriesFacts, Slice};
 use crate::refusal::Refusal;
 use crate::series::SliceGeometry;
 use crate::units::WallTime;
@@ -29,6 +29,8 @@ const BUFFER_KEPT_MAX: usize = 4 << 20;
 
 /// The part of an over-large file that is searched for its series.
 const HEADER_BYTES_MAX: u64 = 1 << 20;
+/// The part of a file in which its series is looked for first.
+const USUAL_HEADER_BYTES: usize = 16 << 10;
 
 impl Reader {
     /// A reader that reduces slices to `spacing_mm` and makes pseudonyms with `secret`.
@@ -50,6 +52,17 @@ impl Reader {
         self.decoder = FrameDecoder::default();
     }
 
+    /// What the file at `path` holds, read to `depth`. `at`: the wall clock now.
+    pub fn read_to(&mut self, depth: Depth, path: &Path, at: WallTime) -> ReadResult {
+        if depth == Depth::Header
+            && begin(path, &mut self.bytes).is_ok()
+            && let Some(named) = self.named(&self.bytes, at)
+        {
+            return named;
+        }
+        self.read(path, at)
+    }
+
     /// What the file at `path` holds. `at`: the wall clock now.
     pub fn read(&mut self, path: &Path, at: WallTime) -> ReadResult {
         let mut bytes = std::mem::take(&mut self.bytes);
@@ -65,6 +78,12 @@ impl Reader {
             self.bytes = bytes;
         }
         result
+    }
+
+    /// What `bytes`, a whole file, hold, as far as `depth`.
+    pub fn parse_to(&mut self, depth: Depth, bytes: &[u8], at: WallTime) -> ReadResult {
+        let named = (depth == Depth::Header).then(|| self.named(bytes, at));
+        named.flatten().unwrap_or_else(|| self.parse(bytes, at))
     }
 
     /// What `bytes` hold.
@@ -87,6 +106,13 @@ impl Reader {
             Some(header) => ReadResult::Series(Box::new(self.arrival(header, Err(refusal), at))),
             None => ReadResult::Foreign(refusal),
         }
+    }
+
+    /// The series that `beginning` names, if it does.
+    fn named(&self, beginning: &[u8], at: WallTime) -> Option<ReadResult> {
+        let header = dicom::read_header(beginning, &self.limits)?;
+        let arrival = self.arrival(header, Ok(Vec::new()), at);
+        Some(ReadResult::Named(Box::new(arrival)))
     }
 
     /// A file beyond the limit still ends its series, where its beginning names one.
@@ -224,6 +250,14 @@ fn fill(path: &Path, bytes: &mut Vec<u8>, bytes_max: usize) -> Result<(), Unfill
     } else {
         Ok(())
     }
+}
+
+/// Reads what holds the header of nearly every instance.
+fn begin(path: &Path, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    bytes.resize(USUAL_HEADER_BYTES, 0);
+    let filled = read_up_to(&mut File::open(path)?, bytes)?;
+    bytes.truncate(filled);
+    Ok(())
 }
 
 /// Fills `bytes` from their beginning; fewer when the file ends before.

@@ -17,7 +17,7 @@ use super::reader::Reader;
 use super::sensors::Sensors;
 use crate::config::Config;
 use crate::daemon::{Action, Daemon, Event};
-use crate::intake;
+use crate::intake::{self, Reading};
 use crate::outbox;
 use crate::store::Store;
 use crate::units::Moment;
@@ -84,7 +84,7 @@ pub struct Service {
     /// A handle for more threads.
     pub sender: SyncSender<Message>,
     /// Files to read.
-    pub reads: SyncSender<PathBuf>,
+    pub reads: SyncSender<Reading>,
     /// Series to judge.
     pub judging: SyncSender<Box<intake::Ready>>,
 }
@@ -245,9 +245,9 @@ impl Service {
         tell: &mut dyn FnMut(Told<'_>),
     ) -> Option<Event> {
         match action {
-            Action::Read(path) => {
+            Action::Read(reading) => {
                 // The intake hands out no more reads than this channel holds, so this never waits.
-                let _reader_gone = self.reads.try_send(path);
+                let _reader_gone = self.reads.try_send(reading);
                 None
             }
             Action::Judge(ready) => {
@@ -481,22 +481,22 @@ pub(super) fn start_readers(
     readers: Vec<Reader>,
     clock: Clock,
     sender: &SyncSender<Message>,
-) -> Result<SyncSender<PathBuf>, Failure> {
-    let (reads, paths) = sync_channel::<PathBuf>(64);
-    let paths = Arc::new(Mutex::new(paths));
+) -> Result<SyncSender<Reading>, Failure> {
+    let (reads, wanted) = sync_channel::<Reading>(64);
+    let wanted = Arc::new(Mutex::new(wanted));
     for mut reader in readers {
-        let (paths, sender) = (Arc::clone(&paths), sender.clone());
+        let (wanted, sender) = (Arc::clone(&wanted), sender.clone());
         let next = move |reader: &mut Reader| {
-            let paths = paths.lock().unwrap_or_else(PoisonError::into_inner);
-            paths.try_recv().ok().or_else(|| {
+            let wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner);
+            wanted.try_recv().ok().or_else(|| {
                 // Nothing waits: what the last file needed is given back, for the next one may be hours away.
                 reader.rest();
-                paths.recv().ok()
+                wanted.recv().ok()
             })
         };
         spawn("read", move || {
-            while let Some(path) = next(&mut reader) {
-                let result = reader.read(&path, clock.wall());
+            while let Some(Reading { path, depth }) = next(&mut reader) {
+                let result = reader.read_to(depth, &path, clock.wall());
                 let event = Event::Intake(intake::Event::Read { path, result });
                 if sender.send(Message::Core(Box::new(event))).is_err() {
                     return;

@@ -32,7 +32,8 @@ impl Intake {
     }
 
     pub(super) fn overdue_at(&self, series: &Collecting) -> Moment {
-        self.quiet_at(series).after(self.limits.overdue)
+        let since = self.quiet_at(series).max(series.taken_up);
+        since.after(self.limits.overdue)
     }
 
     pub(super) fn judge_the_quiet(
@@ -42,7 +43,9 @@ impl Intake {
         actions: &mut Vec<Action>,
     ) {
         let due = self.open.iter().filter(|(_, series)| {
-            !series.handed_out && now >= self.quiet_at(series) && (look_again || !series.waits)
+            !series.handed_out
+                && now >= self.quiet_at(series)
+                && (look_again || series.waits_for == 0)
         });
         let due: Vec<SeriesKey> = due.map(|(key, _)| key.clone()).collect();
         for key in due {
@@ -58,7 +61,7 @@ impl Intake {
         let put_back = self.put_back.contains(key);
         let waiting = self.waiting_files(key, series, quiet_at);
         if put_back || (waiting > 0 && now < self.overdue_at(series)) {
-            self.open.get_mut(key)?.waits = true;
+            self.open.get_mut(key)?.waits_for = waiting.max(1);
             return None;
         }
         let result = if waiting > 0 {

@@ -1,5 +1,6 @@
 //! What is known of each file of the export folder, and which are to be read.
 
+use super::machine::{Depth, Reading};
 use crate::ids::SeriesKey;
 use crate::refusal::Refusal;
 use crate::store::{FileMark, PathDigest};
@@ -169,18 +170,15 @@ impl Files {
         Sight::Changed(seen.path, before)
     }
 
-    /// The series with files that were put back.
-    pub(super) fn put_back(&self) -> BTreeSet<SeriesKey> {
-        let put_back = self.tracked.values().filter_map(|file| match &file.phase {
-            Phase::PutBack(key) => Some(key.clone()),
-            Phase::Growing
-            | Phase::Reading
-            | Phase::Held(_)
-            | Phase::Known(_)
-            | Phase::Foreign
-            | Phase::Broken { .. } => None,
-        });
-        put_back.collect()
+    /// The series with files that were put back, and how many.
+    pub(super) fn put_back(&self) -> BTreeMap<SeriesKey, usize> {
+        let mut counts = BTreeMap::new();
+        for tracked in self.tracked.values() {
+            if let Phase::PutBack(key) = &tracked.phase {
+                *counts.entry(key.clone()).or_insert(0) += 1;
+            }
+        }
+        counts
     }
 
     /// The writer of a file closed it: it need not hold still first.
@@ -242,8 +240,14 @@ impl Files {
         Some(tracked.tries)
     }
 
-    /// The next file to be read, as long as fewer than `reads_max` are with readers.
-    pub(super) fn next_read(&mut self, now: Moment, reads_max: usize) -> Option<PathBuf> {
+    /// The next file to be read, as long as fewer than `reads_max` are with readers. Where memory is `short`, of one whose
+    /// series is not known only the header.
+    pub(super) fn next_read(
+        &mut self,
+        now: Moment,
+        reads_max: usize,
+        short: bool,
+    ) -> Option<Reading> {
         while self.reading < reads_max {
             let (when, path) = self.due.first()?;
             if *when > now {
@@ -262,7 +266,13 @@ impl Files {
                 tracked.phase = Phase::Reading;
                 tracked.in_flight = true;
                 self.reading += 1;
-                return Some(PathBuf::from(path));
+                let depth = if short && tracked.series.is_none() {
+                    Depth::Header
+                } else {
+                    Depth::Whole
+                };
+                let path = PathBuf::from(path);
+                return Some(Reading { path, depth });
             }
         }
         None

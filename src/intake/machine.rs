@@ -51,7 +51,7 @@ impl Default for IntakeLimits {
             overdue: Duration::from_secs(600),
             instances_max: 4096,
             slices_held_max: 1536,
-            bytes_held_max: 48 << 20,
+            bytes_held_max: 24 << 20,
             reads_max: 4,
             files_max: 200_000,
             retry: Duration::from_secs(5),
@@ -111,15 +111,35 @@ pub enum ReadResult {
         /// What is missing.
         refusal: Refusal,
     },
+    /// A series' instance, of which only the header was read, as was asked; no slices.
+    Named(Box<Arrival>),
     /// The file system did not give it.
     Unreadable,
+}
+
+/// How much of a file is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Only what tells its series: memory is taken by the slices of others. One that tells nothing is read whole.
+    Header,
+    /// All of it.
+    Whole,
+}
+
+/// A file to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Which.
+    pub path: PathBuf,
+    /// How much of it.
+    pub depth: Depth,
 }
 
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub enum Action {
     /// Read this file and answer with [`Event::Read`].
-    Read(PathBuf),
+    Read(Reading),
     /// Judge this series ahead of time: it looks complete. Hold what comes of it and answer with [`Event::JudgedEarly`].
     JudgeEarly(Box<Ready>),
     /// This series is quiet: judge it, or take what [`Action::JudgeEarly`] of the same generation gave. Answer with
@@ -228,13 +248,13 @@ impl Intake {
     pub fn wake_at(&self) -> Option<Moment> {
         let room = self.has_room_ahead();
         let due = self.open.iter().filter(|(_, series)| !series.handed_out);
-        let due = due.filter_map(|(key, series)| match series.waits {
-            false => {
+        let due = due.filter_map(|(key, series)| match series.waits_for {
+            0 => {
                 let early = self.early_at(key, series).filter(|_| room);
                 early.into_iter().chain([self.quiet_at(series)]).min()
             }
             // What it waits for comes with a scan, a read or a closed series; time alone brings only its end.
-            true => (!self.put_back.contains(key)).then(|| self.overdue_at(series)),
+            _ => (!self.put_back.contains(key)).then(|| self.overdue_at(series)),
         });
         due.min().filter(|_| !self.lost)
     }
@@ -251,7 +271,7 @@ impl Intake {
         }
         self.files.end_scan();
         if !self.put_back.is_empty() {
-            self.put_back = self.files.put_back();
+            self.put_back = self.files.put_back().into_keys().collect();
         }
     }
 
@@ -299,8 +319,10 @@ impl Intake {
         if self.lost || (self.is_full() && self.series_holding() > 1) {
             return;
         }
-        while let Some(path) = self.files.next_read(now, self.limits.reads_max) {
-            actions.push(Action::Read(path));
+        // Memory is short: whose the files are is learned first, and each is read whole when its series' turn comes.
+        let short = !self.put_back.is_empty();
+        while let Some(reading) = self.files.next_read(now, self.limits.reads_max, short) {
+            actions.push(Action::Read(reading));
         }
     }
 
@@ -316,6 +338,15 @@ impl Intake {
                 return self
                     .files
                     .was_read(&path, Some(key.clone()), Phase::Held(key));
+            }
+            ReadResult::Named(arrival) => {
+                let key = self.announced(&arrival, now);
+                let phase = self.turn_of(&key);
+                self.files.was_read(&path, Some(key), phase);
+                if self.series_holding() == 0 {
+                    self.take_up_what_was_put_back(now);
+                }
+                return;
             }
             ReadResult::Foreign(refusal) => {
                 actions.push(Action::Ignored {
@@ -364,7 +395,7 @@ impl Intake {
         }
         let instances_max = self.limits.instances_max;
         if let Some(series) = self.open.get_mut(&key) {
-            series.add(path, arrival, instances_max, sighted, now);
+            series.add(path, arrival, instances_max, sighted);
         }
     }
 
@@ -377,6 +408,19 @@ impl Intake {
                 .insert(key.clone(), Collecting::new(arrival, now, None));
         }
         key
+    }
+
+    /// When a file that only named its series is read whole: at once where the series goes on, later where it waits.
+    fn turn_of(&mut self, key: &SeriesKey) -> Phase {
+        let goes_on = self
+            .open
+            .get(key)
+            .is_none_or(|series| !series.slices.is_empty());
+        if goes_on {
+            return Phase::due();
+        }
+        self.put_back.insert(key.clone());
+        Phase::PutBack(key.clone())
     }
 
     fn is_full(&self) -> bool {
@@ -414,14 +458,48 @@ impl Intake {
         }
     }
 
+    /// A series was closed: the files of those that were put back are read again, the longest open first, as many as there
+    /// is room for. To take up all would read most of them in vain, again and again.
     pub(super) fn take_up_what_was_put_back(&mut self, now: Moment) {
-        for key in std::mem::take(&mut self.put_back) {
+        if self.put_back.is_empty() {
+            return;
+        }
+        let counts = self.files.put_back();
+        let since = |key: &SeriesKey| self.open.get(key).map(|series| series.first_arrival);
+        let mut waiting: Vec<(Option<Moment>, SeriesKey)> =
+            counts.keys().map(|key| (since(key), key.clone())).collect();
+        waiting.sort();
+        let mut room = self.room();
+        let mut idle = self.series_holding() == 0;
+        self.put_back.clear();
+        for (_, key) in waiting {
+            let count = counts.get(&key).copied().unwrap_or(0);
+            // A series larger than the bound goes on alone.
+            if count > room && !idle {
+                room = 0;
+                self.put_back.insert(key);
+                continue;
+            }
+            idle = false;
+            room = room.saturating_sub(count);
             // It was not its files that made it wait.
             if let Some(series) = self.open.get_mut(&key) {
-                series.last_arrival = now;
-                series.waits = false;
+                series.taken_up = now;
+                series.waits_for = 0;
             }
             self.files.change_phase(&Phase::PutBack(key), &Phase::due());
+        }
+    }
+
+    /// Slices that still fit, if they are as large as those that are held.
+    fn room(&self) -> usize {
+        let slices: usize = self.open.values().map(|series| series.slices.len()).sum();
+        let bytes: usize = self.open.values().map(|series| series.bytes).sum();
+        let by_count = self.limits.slices_held_max.saturating_sub(slices);
+        let bytes_left = self.limits.bytes_held_max.saturating_sub(bytes);
+        match bytes.checked_div(slices).filter(|each| *each > 0) {
+            Some(each) => by_count.min(bytes_left / each),
+            None => by_count,
         }
     }
 }

@@ -15,5 +15,5 @@ mod pace;
 mod series;
 
 pub use files::{FileSeen, is_skipped};
-pub use machine::{Action, Event, Intake, IntakeLimits, ReadResult};
+pub use machine::{Action, Depth, Event, Intake, IntakeLimits, ReadResult, Reading};
 pub use series::{Arrival, ClosedSeries, Ready, SeriesFacts, Slice};

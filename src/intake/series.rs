@@ -117,8 +117,10 @@ pub(super) struct Collecting {
     pub(super) last_instance_at: WallTime,
     pub(super) generation: u64,
     pub(super) handed_out: bool,
-    /// It is quiet, but files of its own are missing still.
-    pub(super) waits: bool,
+    /// It is quiet, but so many files that may be its own are missing still, or more.
+    pub(super) waits_for: usize,
+    /// When its turn came after its files had been put back.
+    pub(super) taken_up: Moment,
     pub(super) early: Early,
     /// When it was looked at last whether it is complete.
     pub(super) looked_at: Moment,
@@ -149,7 +151,8 @@ impl Collecting {
             last_instance_at: arrival.at,
             generation: 0,
             handed_out: false,
-            waits: false,
+            waits_for: 0,
+            taken_up: Moment::default(),
             early: Early::Open,
             looked_at: Moment::default(),
             course: Course::default(),
@@ -170,14 +173,14 @@ impl Collecting {
         arrival: Arrival,
         instances_max: usize,
         sighted: Moment,
-        now: Moment,
     ) {
         let held = self.held();
         let silence = sighted.since(self.last_arrival);
         let first = self.files.is_empty();
-        self.last_arrival = now;
+        // What counts is when it came; reading it may have had to wait for others.
+        self.last_arrival = self.last_arrival.max(sighted);
         self.last_instance_at = self.last_instance_at.max(arrival.at);
-        self.waits = false;
+        self.waits_for = self.waits_for.saturating_sub(1);
         if first {
             // Nothing is held of what was there before: as when all files were exported again under a corrected patient.
             self.facts = arrival.facts.clone();
@@ -267,7 +270,7 @@ impl Collecting {
         self.bytes = self.slices.iter().map(|(_, slice)| bytes_of(slice)).sum();
         self.files.remove(path);
         self.last_arrival = now;
-        self.waits = false;
+        self.waits_for = 0;
         self.is_new();
     }
 

@@ -8,9 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// As long as it takes until the first files have been read twice over: no series is closed in the middle.
-const QUIET: Duration = Duration::from_secs(2);
-const POLL: Duration = Duration::from_millis(100);
+/// Short, so that little of the work is done meanwhile.
+const QUIET: Duration = Duration::from_millis(500);
+/// As a box has it: a listing of all the files of a long queue has its cost too.
+const POLL: Duration = Duration::from_secs(1);
 
 /// What so many series cost.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,9 @@ use crate::edge::Failure;
 use crate::edge::bench::samples::Samples;
 use crate::health::{self, Health};
 use crate::ids::{ModelDigest, Pseudonym, Redacted, SeriesKey, SlugName, Uid};
-use crate::intake::{self, Arrival, FileSeen, Intake, IntakeLimits, ReadResult, Ready, Slice};
+use crate::intake::{
+    self, Arrival, FileSeen, Intake, IntakeLimits, ReadResult, Reading, Ready, Slice,
+};
 use crate::outbox::{self, At};
 use crate::outcome::{
     LesionFacts, ModelFacts, Outcome, Priority, SeriesFacts, TimingFacts, TriagedSeries, Why,
@@ -246,7 +248,8 @@ impl<'a> Simulation<'a> {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Read(path) => {
+            // A file is read whole always: the simulation counts reads, not bytes.
+            Action::Read(Reading { path, .. }) => {
                 let free = self.readers_free.iter_mut().min();
                 let done = free.map_or(self.now, |free| {
                     *free = (*free).max(self.now) + READ_MS;
