@@ -1,10 +1,10 @@
 //! Runs the layers: buffers that are used again, rows shared out between threads.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use crate::infer::crew::Crew;
 use crate::infer::halo::Halo;
-use crate::infer::kernel::{Isa, OutOfBounds, Row, Source, run};
+use crate::infer::kernel::{Isa, Offsets, OutOfBounds, Row, Source, run};
 use crate::infer::lower::{Kind, Layer, SOURCES_MAX};
 
 /// Rows that a thread takes at a time: enough to be worth the claim, few enough to end together.
@@ -119,25 +119,20 @@ fn share_rows(
         .iter()
         .map(|source| taps(layer.kind, source))
         .collect();
+    let kernels = layer.weights.iter();
+    let offsets: Vec<Offsets> = kernels.map(|weights| weights.offsets(&taps)).collect();
     let row_bytes = output.row_bytes();
     let threads = if output.bytes().len() < SHARED_BYTES_MIN {
         1
     } else {
         how.crew.threads()
     };
-    let claims = Mutex::new(output.blocks_mut(ROWS_CLAIMED));
     let failed = OnceLock::new();
-    how.crew.share(threads, || {
-        loop {
-            let claimed = claims.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((z, first, bytes)) = claimed else {
-                return;
-            };
-            for (y, row) in bytes.chunks_exact_mut(row_bytes).enumerate() {
-                if let Err(error) = row_of(layer, sources, &taps, [z, first + y], row, how.isa) {
-                    failed.get_or_init(|| error);
-                    return;
-                }
+    let blocks = output.blocks_mut(ROWS_CLAIMED);
+    how.crew.share_out(threads, blocks, |(z, first, bytes)| {
+        for (y, row) in bytes.chunks_exact_mut(row_bytes).enumerate() {
+            if let Err(error) = row_of(layer, sources, &offsets, [z, first + y], row, how.isa) {
+                failed.get_or_init(|| error);
             }
         }
     });
@@ -159,7 +154,7 @@ fn taps(kind: Kind, source: &Halo) -> Vec<usize> {
 fn row_of(
     layer: &Layer,
     sources: &[&Halo],
-    taps: &[Vec<usize>],
+    offsets: &[Offsets],
     place: [usize; 2],
     row: &mut [u8],
     isa: Isa,
@@ -177,39 +172,31 @@ fn row_of(
     };
     // At most two, in an array: an allocation a row would take as long as a twentieth of its arithmetic.
     let mut read = [Source::default(); SOURCES_MAX];
-    for (slot, (source, taps)) in read.iter_mut().zip(sources.iter().zip(taps)) {
+    for (slot, source) in read.iter_mut().zip(sources) {
         *slot = Source {
             bytes: source.bytes(),
             start: start(source),
-            taps,
             step: source.channels() * stride,
-            channels: source.channels(),
         };
     }
     let read = read.get(..sources.len()).ok_or(OutOfBounds)?;
     let width = row.len() / layer.channels - 2;
-    // A raised row takes its voxels by turns from two kernels, the even and the odd ones.
-    let turns = if layer.kind == Kind::Raise { 2 } else { 1 };
-    for turn in 0..turns {
-        let kernel = if turns == 2 {
-            (z % 2) * 4 + (y % 2) * 2 + turn
-        } else {
-            0
-        };
-        run(
-            isa,
-            &mut Row {
-                sources: read,
-                weights: layer.weights.get(kernel).ok_or(OutOfBounds)?,
-                bias: &layer.bias,
-                scale: &layer.scale,
-                output: row
-                    .get_mut((1 + turn) * layer.channels..)
-                    .unwrap_or(&mut []),
-                output_step: turns * layer.channels,
-                width: width / turns,
-            },
-        )?;
-    }
-    Ok(())
+    // A raised row takes its voxels by twos, whose channels lie side by side.
+    let (kernel, voxels) = match layer.kind {
+        Kind::Raise => ((z % 2) * 2 + y % 2, 2),
+        Kind::Convolution { .. } | Kind::Head => (0, 1),
+    };
+    run(
+        isa,
+        &mut Row {
+            sources: read,
+            weights: layer.weights.get(kernel).ok_or(OutOfBounds)?,
+            offsets: offsets.get(kernel).ok_or(OutOfBounds)?,
+            bias: &layer.bias,
+            scale: &layer.scale,
+            output: row.get_mut(layer.channels..).unwrap_or(&mut []),
+            output_step: voxels * layer.channels,
+            width: width / voxels,
+        },
+    )
 }
