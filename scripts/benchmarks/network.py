@@ -47,10 +47,6 @@ class Contestant:
         """As it stands in tables."""
         return f"{self.name}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
-    def shares(self, gmac: float) -> list[float]:
-        """For each run its multiply-adds a second over the machine's peak around it."""
-        return [1000 * gmac / ms / peak for ms, peak in zip(self.warm, self.peaks, strict=True) if peak]
-
 
 @dataclass(frozen=True)
 class NetworkFigures:
