@@ -11,8 +11,8 @@ use crate::infer::kernel::{GROUP, Input, Isa, OutOfBounds};
 use crate::infer::lower::{Kind, Layer, NotLowered, lowered};
 use crate::infer::network::{Backend, fitting};
 use crate::infer::options::EngineOptions;
-use crate::infer::packing::{PLACES, Steps, labels};
-use crate::infer::plan::{Buffers, How, run_layers};
+use crate::infer::packing::{PLACES, Steps, put_labels};
+use crate::infer::plan::{Buffers, How, run_head, run_layers};
 use crate::model::{ModelManifest, ModelPackage};
 use crate::volume::Grid3;
 
@@ -111,26 +111,38 @@ impl Int8Network {
     ) -> Result<Grid3<u8>, Fault> {
         let crew = self.crew.clone();
         crew.muster(|| {
-            let marks = self.run(hu, true, passed)?;
-            let labels = labels(&marks, hu.shape(), &self.crew);
-            self.buffers.give_back(marks);
+            let features = self.features(hu, passed)?;
+            let [depth, height, width] = hu.shape();
+            let mut labels = Grid3::filled([depth, height, width], 0);
+            let planes = labels
+                .values_mut()
+                .chunks_exact_mut((2 * height * width).max(1));
+            let how = How {
+                isa: self.isa,
+                crew: &self.crew,
+            };
+            // Row by row: the head's bytes are labels before they leave the nearest cache.
+            run_head(&self.head, &features, how, planes, |planes, y, marks| {
+                put_labels(planes, width, y, marks, self.head.channels);
+            })
+            .map_err(|OutOfBounds| self.out_of_bounds())?;
+            passed();
+            self.buffers.give_back(features);
             Ok(labels)
         })
     }
 
-    /// Within [`Crew::muster`].
-    fn run(
+    /// What the head reads. Within [`Crew::muster`].
+    fn features(
         &mut self,
         hu: &Grid3<i16>,
-        with_head: bool,
         passed: &mut (dyn FnMut() + Send),
     ) -> Result<Halo, Fault> {
         let blocks = fitting(hu, &self.manifest)?;
         let mut input = self.buffers.tensor(blocks, PLACES.len());
         self.steps.pack(hu, &mut input, &self.crew);
         let body = self.layers.len().saturating_sub(1);
-        let head = with_head.then_some(&self.head);
-        let layers: Vec<&Layer> = self.layers.iter().take(body).chain(head).collect();
+        let layers: Vec<&Layer> = self.layers.iter().take(body).collect();
         let how = How {
             isa: self.isa,
             crew: &self.crew,
@@ -176,7 +188,7 @@ impl Backend for Int8Network {
 
     fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault> {
         let crew = self.crew.clone();
-        let features = crew.muster(|| self.run(hu, false, &mut || {}))?;
+        let features = crew.muster(|| self.features(hu, &mut || {}))?;
         let Some(head) = self.layers.last() else {
             return Err(self.out_of_bounds());
         };

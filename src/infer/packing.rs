@@ -130,29 +130,26 @@ impl Steps {
 /// Rows that a thread takes at a time.
 const ROWS_CLAIMED: usize = 16;
 
-/// Channels back to voxels: 1 where a byte of `marks`, one of the first eight channels, is above zero.
-pub(super) fn labels(marks: &Halo, shape: [usize; 3], crew: &Crew) -> Grid3<u8> {
-    let mut labels = Grid3::filled(shape, 0);
-    let [_, _, width] = shape;
-    let channels = marks.channels();
-    let planes = labels.planes_mut().enumerate();
-    crew.share_out(crew.threads(), planes, |(z, plane)| {
-        for (y, line) in plane.chunks_exact_mut(width.max(1)).enumerate() {
-            let (pairs, _) = line.as_chunks_mut::<2>();
-            let (row, first) = (marks.row(z / 2, y / 2), z % 2 * 4 + y % 2 * 2);
+/// Channels back to voxels: a row of voxels with `channels` becomes four rows of `planes`, two planes whose rows have
+/// `width` voxels: 1 where one of the first eight channels is above zero.
+pub(super) fn put_labels(planes: &mut [u8], width: usize, y: usize, marks: &[u8], channels: usize) {
+    let (half, width) = (planes.len() / 2, width.max(1));
+    for (dz, plane) in planes.chunks_exact_mut(half.max(1)).enumerate() {
+        let lines = plane.chunks_exact_mut(width).skip(2 * y).take(2);
+        for (dy, line) in lines.enumerate() {
+            let (pairs, first) = (line.as_chunks_mut::<2>().0, dz * 4 + dy * 2);
             if channels == LANES {
-                let (voxels, _) = row.as_chunks::<LANES>();
+                let (voxels, _) = marks.as_chunks::<LANES>();
                 for (pair, voxel) in pairs.iter_mut().zip(voxels) {
                     *pair = pair_at(voxel, first);
                 }
             } else {
-                for (pair, voxel) in pairs.iter_mut().zip(row.chunks_exact(channels.max(1))) {
+                for (pair, voxel) in pairs.iter_mut().zip(marks.chunks_exact(channels.max(1))) {
                     *pair = pair_at(voxel, first);
                 }
             }
         }
-    });
-    labels
+    }
 }
 
 fn pair_at(voxel: &[u8], first: usize) -> [u8; 2] {

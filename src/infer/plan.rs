@@ -115,12 +115,7 @@ fn share_rows(
     output: &mut Halo,
     how: How<'_>,
 ) -> Result<(), OutOfBounds> {
-    let taps: Vec<Vec<usize>> = sources
-        .iter()
-        .map(|source| taps(layer.kind, source))
-        .collect();
-    let kernels = layer.weights.iter();
-    let offsets: Vec<Offsets> = kernels.map(|weights| weights.offsets(&taps)).collect();
+    let offsets = offsets(layer, sources);
     let row_bytes = output.row_bytes();
     let threads = if output.bytes().len() < SHARED_BYTES_MIN {
         1
@@ -137,6 +132,43 @@ fn share_rows(
         }
     });
     failed.into_inner().map_or(Ok(()), Err)
+}
+
+/// Runs the head on `features`: each of `planes` is handed row after row of the plane of voxels that is its turn, the
+/// channels as [`Layer::channels`] counts them.
+pub(super) fn run_head<P>(
+    head: &Layer,
+    features: &Halo,
+    how: How<'_>,
+    planes: impl Iterator<Item = P> + Send,
+    take: impl Fn(&mut P, usize, &[u8]) + Sync,
+) -> Result<(), OutOfBounds> {
+    let sources = [features];
+    let offsets = offsets(head, &sources);
+    let [_, height, width] = features.shape();
+    let failed = OnceLock::new();
+    let threads = how.crew.threads();
+    how.crew
+        .share_out(threads, planes.enumerate(), |(z, mut plane)| {
+            let mut row = vec![0; (width + 2) * head.channels];
+            for y in 0..height {
+                match row_of(head, &sources, &offsets, [z, y], &mut row, how.isa) {
+                    Ok(()) => take(&mut plane, y, row.get(head.channels..).unwrap_or(&[])),
+                    Err(error) => {
+                        failed.get_or_init(|| error);
+                    }
+                }
+            }
+        });
+    failed.into_inner().map_or(Ok(()), Err)
+}
+
+/// Where the inputs of each of a layer's lists lie.
+fn offsets(layer: &Layer, sources: &[&Halo]) -> Vec<Offsets> {
+    let sources = sources.iter();
+    let taps: Vec<Vec<usize>> = sources.map(|source| taps(layer.kind, source)).collect();
+    let lists = layer.weights.iter();
+    lists.map(|weights| weights.offsets(&taps)).collect()
 }
 
 /// Byte offsets of the kernel's taps, from the lowest corner.
