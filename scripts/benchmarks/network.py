@@ -82,6 +82,7 @@ class Ground:
     """What all runtimes get: the model's folder, its float twin, the volume."""
 
     program: Path
+    tract: Path
     model: Path
     int8: Path
     floats: Path
@@ -90,7 +91,7 @@ class Ground:
     logit: float
 
 
-def ground(program: Path, model: Path, data: Path, scratch: Path) -> Ground:
+def ground(program: Path, tract: Path, model: Path, data: Path, scratch: Path) -> Ground:
     """Writes the volume and the float file into `scratch`."""
     manifest_file = next(model.glob("*.toml"))
     text = manifest_file.read_text(encoding="utf-8")
@@ -106,14 +107,14 @@ def ground(program: Path, model: Path, data: Path, scratch: Path) -> Ground:
     digest = output_of(["sha256sum", floats / manifest["file"]]).split()[0]
     (floats / manifest_file.name).write_text(text.replace(manifest["digest"], f"sha256:{digest}"), encoding="utf-8")
     threshold = manifest["output"]["threshold"]
-    return Ground(program, model, int8, floats, volume, shape, math.log(threshold / (1 - threshold)))
+    return Ground(program, tract, model, int8, floats, volume, shape, math.log(threshold / (1 - threshold)))
 
 
 def contestants(at: Ground) -> list[Contestant]:
     """Every runtime in every setting; tract knows one thread only."""
 
     def ours(name: str, runtime: str, precision: str, engine: str, model: Path, threads: int) -> Contestant:
-        command = [at.program, "bench-network", at.volume, "--shape", at.shape, "--threads", threads]
+        command = [at.program if engine == "int8" else at.tract, "bench-network", at.volume, "--shape", at.shape, "--threads", threads]
         command += ["--engine", engine, "--model", model]
         return Contestant(name, runtime, precision, threads, [str(part) for part in command])
 
