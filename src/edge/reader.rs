@@ -30,7 +30,7 @@ const BUFFER_KEPT_MAX: usize = 4 << 20;
 /// The part of an over-large file that is searched for its series.
 const HEADER_BYTES_MAX: u64 = 1 << 20;
 /// The part of a file in which its series is looked for first.
-const USUAL_HEADER_BYTES: usize = 16 << 10;
+const USUAL_HEADER_BYTES: usize = 8 << 10;
 
 impl Reader {
     /// A reader that reduces slices to `spacing_mm` and makes pseudonyms with `secret`.
