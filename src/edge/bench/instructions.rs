@@ -179,7 +179,8 @@ fn layers(
             cut(&format!("layers {kind}, {}", isa.name()));
         })
         .map_err(failed)?;
-    cut(&format!("labels, {}", isa.name()));
+    // Labels come with the head.
+    cut(BESIDE);
     Ok(())
 }
 
