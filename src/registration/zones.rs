@@ -1,0 +1,116 @@
+//! The change of each zone: the present chest's zones, carried to the prior.
+
+use super::chest::{CELL, ReducedChest};
+use super::map::ChestMap;
+use crate::findings::Zone;
+use crate::lung::Side;
+
+/// A zone with less lung than this on either scan says nothing, mm³ (15 ml).
+const ZONE_MIN_MM3: f64 = 15_000.0;
+
+/// The change of one zone of the present lungs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ZoneChange {
+    /// Which zone.
+    pub zone: Zone,
+    /// Burden less the prior's in the same part of the lung, percentage points.
+    pub change_points: f64,
+}
+
+/// The change in each zone of `present`, whose thirds are laid over `prior` by `map`; zones without lung are left out.
+///
+/// Both burdens are counted by one rule on the reduced masks: a cell that a border cuts counts by its shares. A lung's side
+/// is each scan's own.
+pub fn zone_changes(
+    present: &ReducedChest,
+    prior: &ReducedChest,
+    map: &ChestMap,
+) -> Vec<ZoneChange> {
+    let now = burdens(present, present, &ChestMap::identity());
+    let then = burdens(prior, present, map);
+    Zone::all()
+        .filter_map(|zone| {
+            let burden = |of: &[[Option<f64>; 3]; 2]| {
+                let [right, left] = of;
+                let thirds = match zone.side {
+                    Side::Right => right,
+                    Side::Left => left,
+                };
+                thirds.get(usize::from(zone.third)).copied().flatten()
+            };
+            Some(ZoneChange {
+                zone,
+                change_points: burden(&now)? - burden(&then)?,
+            })
+        })
+        .collect()
+}
+
+/// Burden in percent of each third (lower, middle, upper) of the right and the left lung of `chest`; the thirds are those
+/// of `zones`, to which `map` leads.
+fn burdens(chest: &ReducedChest, zones: &ReducedChest, map: &ChestMap) -> [[Option<f64>; 3]; 2] {
+    let thirds = Thirds::new(chest, zones, map);
+    let sides = chest.whole.iter().zip(&chest.lesion);
+    let mut found = [[None; 3]; 2];
+    for ((whole, lesion), found) in sides.zip(&mut found) {
+        let mut sums = [[0.0_f64; 2]; 3];
+        let [_, rows, columns] = whole.shape();
+        let cells = whole.values().iter().zip(lesion.values()).enumerate();
+        for (index, (whole, lesion)) in cells.filter(|(_, (whole, _))| **whole > 0) {
+            let (row, x) = (index / columns.max(1), index % columns.max(1));
+            let shares = thirds.shares([row / rows.max(1), row % rows.max(1), x]);
+            for ([all, sick], share) in sums.iter_mut().zip(shares) {
+                *all += share * f64::from(*whole);
+                *sick += share * f64::from(*lesion);
+            }
+        }
+        for ([all, sick], found) in sums.into_iter().zip(found) {
+            *found = (all * chest.voxel_mm3() >= ZONE_MIN_MM3).then(|| 100.0 * sick / all);
+        }
+    }
+    found
+}
+
+/// Where the cells of one chest lie in the thirds of another's height: an affine function of the cell.
+struct Thirds {
+    /// Of the first cell's centre, in thirds from the bottom.
+    first: f64,
+    /// From cell to cell along `z, y, x`.
+    steps: [f64; 3],
+    /// Half the height of a cell, in thirds.
+    half: f64,
+}
+
+impl Thirds {
+    fn new(chest: &ReducedChest, zones: &ReducedChest, map: &ChestMap) -> Thirds {
+        let [plane_mm, _, _] = zones.cell_mm.map(|edge| edge / CELL as f64);
+        let [bottom, planes] = zones.height.map(|count| count as f64 * plane_mm);
+        let third = planes.max(plane_mm) / 3.0;
+        let height = |place: [f64; 3]| {
+            let [z, _, _] = map.apply(place);
+            (z - bottom) / third
+        };
+        let [cell_z, cell_y, cell_x] = chest.cell_mm;
+        let centre = chest.cell_mm.map(|edge| edge / 2.0);
+        let [z, y, x] = centre;
+        let first = height(centre);
+        Thirds {
+            first,
+            steps: [
+                height([z + cell_z, y, x]) - first,
+                height([z, y + cell_y, x]) - first,
+                height([z, y, x + cell_x]) - first,
+            ],
+            half: (map.along_z() * cell_z / 2.0 / third).abs().max(1e-9),
+        }
+    }
+
+    /// The shares of `cell` in the lower, middle and upper third.
+    fn shares(&self, cell: [usize; 3]) -> [f64; 3] {
+        let steps = self.steps.iter().zip(cell);
+        let height = self.first + steps.map(|(step, cell)| step * cell as f64).sum::<f64>();
+        let below = |border: f64| ((border - height + self.half) / (2.0 * self.half)).clamp(0.0, 1.0);
+        let [lower, two] = [below(1.0), below(2.0)];
+        [lower, two - lower, 1.0 - two]
+    }
+}
