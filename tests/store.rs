@@ -44,7 +44,9 @@ fn boots_are_counted_and_the_secret_key_stays() {
 fn the_scanners_pace_is_kept_with_a_closing_and_a_state_without_it_opens() {
     let disk = SweepDisk::default();
     let mut store = disk.open().unwrap();
-    store.close_series(&closed("1.1"), None, &[], None).unwrap();
+    store
+        .close_series(&closed("1.1"), None, &[], None, None)
+        .unwrap();
     assert_eq!(store.paces().unwrap(), None);
     let paces = PaceRecord::new(vec![DevicePace {
         key: "00ff".to_owned(),
@@ -52,9 +54,12 @@ fn the_scanners_pace_is_kept_with_a_closing_and_a_state_without_it_opens() {
         longest: vec![1.0, 2.5],
         late: vec![0.0, 0.0001],
     }]);
-    let keep = |store: &mut Store| store.close_series(&closed("1.2"), None, &[], Some(&paces));
+    let keep =
+        |store: &mut Store| store.close_series(&closed("1.2"), None, &[], Some(&paces), None);
     keep(&mut store).unwrap();
-    store.close_series(&closed("1.3"), None, &[], None).unwrap();
+    store
+        .close_series(&closed("1.3"), None, &[], None, None)
+        .unwrap();
     drop(store);
     assert_eq!(disk.open().unwrap().paces().unwrap(), Some(paces.clone()));
 }
@@ -66,7 +71,7 @@ fn a_closed_series_and_its_messages_are_read_back_after_a_restart() {
     store.open_series(&open("1.2.3")).unwrap();
     assert_eq!(unfinished(&mut store), [open("1.2.3")]);
     store
-        .close_series(&closed("1.2.3"), Some(&finding()), &rows(), None)
+        .close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None)
         .unwrap();
     drop(store);
     let mut store = disk.open().unwrap();
@@ -89,7 +94,7 @@ fn old_and_surplus_closed_series_are_forgotten_and_open_ones_never() {
     store.open_series(&open("9.9")).unwrap();
     for number in 0..5_i64 {
         let record = closed_at(&format!("1.{number}"), number * 1000);
-        store.close_series(&record, None, &[], None).unwrap();
+        store.close_series(&record, None, &[], None, None).unwrap();
     }
     let limits = Limits {
         records_max: 3,
@@ -109,7 +114,7 @@ fn a_power_cut_at_any_operation_leaves_a_series_open_or_closed_with_its_messages
     for torn in [false, true] {
         sweep(
             |store| store.open_series(&open("1.2.3")),
-            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None),
+            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None),
             torn,
         );
     }
@@ -119,7 +124,7 @@ fn a_power_cut_at_any_operation_leaves_a_series_open_or_closed_with_its_messages
 fn a_power_cut_at_any_operation_leaves_a_message_queued_or_forgotten() {
     for torn in [false, true] {
         sweep(
-            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None),
+            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None),
             |store| store.forget_queued("a/finding"),
             torn,
         );
@@ -183,7 +188,7 @@ fn a_full_disk_at_any_operation_loses_nothing_and_the_same_call_succeeds_later()
         let mut store = disk.open().unwrap();
         store.open_series(&open("1.2.3")).unwrap();
         disk.fill_at(full);
-        let result = store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None);
+        let result = store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None);
         let untouched = disk.free();
         match result {
             Ok(()) if untouched => return,
@@ -196,7 +201,7 @@ fn a_full_disk_at_any_operation_loses_nothing_and_the_same_call_succeeds_later()
             "{found:?} at operation {full}"
         );
         store
-            .close_series(&closed("1.2.3"), Some(&finding()), &rows(), None)
+            .close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None)
             .unwrap();
         assert_eq!(state(&mut store), (false, 2), "full at operation {full}");
     }

@@ -40,7 +40,11 @@ impl Equations {
         let mut units = [0.0; UNKNOWNS];
         for (index, (row, unit)) in self.matrix.iter().zip(&mut units).enumerate() {
             let weight = row.get(index).copied().unwrap_or(0.0);
-            *unit = if weight > 0.0 { weight.sqrt().recip() } else { 0.0 };
+            *unit = if weight > 0.0 {
+                weight.sqrt().recip()
+            } else {
+                0.0
+            };
         }
         for (index, (row, unit)) in self.matrix.iter_mut().zip(units).enumerate() {
             for (value, other) in row.iter_mut().zip(units) {
@@ -114,12 +118,20 @@ mod tests {
             equations.add(&slope, dot(&slope, &wanted));
         }
         for (found, wanted) in equations.answer().iter().zip(wanted) {
-            assert!((found - wanted).abs() < 0.01 * wanted.abs().max(0.1), "{found} {wanted}");
+            assert!(
+                (found - wanted).abs() < 0.01 * wanted.abs().max(0.1),
+                "{found} {wanted}"
+            );
         }
     }
 
     #[test]
     fn nothing_to_go_by_moves_nothing() {
-        assert!(Equations::new().answer().iter().all(|step| step.abs() < 1e-12));
+        assert!(
+            Equations::new()
+                .answer()
+                .iter()
+                .all(|step| step.abs() < 1e-12)
+        );
     }
 }

@@ -95,7 +95,9 @@ fn settle(mut map: ChestMap, spots: &[Spot], field: &Field) -> ChestMap {
         }
         let step = equations.answer();
         map = map.moved(&step);
-        let arms = [1.0, 1.0, 1.0, ARM_MM, ARM_MM, ARM_MM, ARM_MM, ARM_MM, ARM_MM];
+        let arms = [
+            1.0, 1.0, 1.0, ARM_MM, ARM_MM, ARM_MM, ARM_MM, ARM_MM, ARM_MM,
+        ];
         let moved = step.iter().zip(arms).map(|(step, arm)| (step * arm).abs());
         if moved.fold(0.0, f64::max) < SETTLED_MM {
             break;

@@ -48,7 +48,10 @@ impl ChestMap {
     /// The angle of the turn, degrees, 0 to 180.
     pub fn turn_degrees(&self) -> f64 {
         let [[zz, _, _], [_, yy, _], [_, _, xx]] = self.axes;
-        ((zz + yy + xx - 1.0) / 2.0).clamp(-1.0, 1.0).acos().to_degrees()
+        ((zz + yy + xx - 1.0) / 2.0)
+            .clamp(-1.0, 1.0)
+            .acos()
+            .to_degrees()
     }
 
     /// How far a step along the prior's z axis leads along the present one's.
@@ -89,7 +92,9 @@ impl ChestMap {
         ChestMap {
             pivot: self.pivot,
             target: plus(self.target, [z, y, x]),
-            axes: self.axes.map(|axis| turned_by(axis, [turn_z, turn_y, turn_x])),
+            axes: self
+                .axes
+                .map(|axis| turned_by(axis, [turn_z, turn_y, turn_x])),
             scale: grown,
         }
     }
@@ -118,7 +123,10 @@ fn turned_by(vector: Triple, turn: Triple) -> Triple {
     let axis = times(turn, angle.recip());
     let once = cross(axis, vector);
     let twice = cross(axis, once);
-    plus(vector, plus(times(once, angle.sin()), times(twice, 1.0 - angle.cos())))
+    plus(
+        vector,
+        plus(times(once, angle.sin()), times(twice, 1.0 - angle.cos())),
+    )
 }
 
 fn plus([a, b, c]: Triple, [d, e, f]: Triple) -> Triple {

@@ -85,7 +85,8 @@ impl ReducedChest {
             height,
         };
         let pairs = chest.whole.iter().zip(&chest.lesion);
-        let mut pairs = pairs.flat_map(|(whole, lesion)| whole.values().iter().zip(lesion.values()));
+        let mut pairs =
+            pairs.flat_map(|(whole, lesion)| whole.values().iter().zip(lesion.values()));
         let [bottom, planes] = height;
         let inside = planes > 0 && bottom + planes <= 2 * depth;
         (inside && pairs.all(|(whole, lesion)| lesion <= whole))

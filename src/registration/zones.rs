@@ -109,7 +109,8 @@ impl Thirds {
     fn shares(&self, cell: [usize; 3]) -> [f64; 3] {
         let steps = self.steps.iter().zip(cell);
         let height = self.first + steps.map(|(step, cell)| step * cell as f64).sum::<f64>();
-        let below = |border: f64| ((border - height + self.half) / (2.0 * self.half)).clamp(0.0, 1.0);
+        let below =
+            |border: f64| ((border - height + self.half) / (2.0 * self.half)).clamp(0.0, 1.0);
         let [lower, two] = [below(1.0), below(2.0)];
         [lower, two - lower, 1.0 - two]
     }
