@@ -7,10 +7,10 @@
 )]
 
 use scanward::edge::state;
-use scanward::ids::{FindingId, Pseudonym, SeriesKey, Uid};
+use scanward::ids::{FindingId, ModelDigest, Pseudonym, SeriesKey, Uid};
 use scanward::store::{
-    DevicePace, FindingRecord, Limits, PaceRecord, QueuedRow, SeriesRecord, SeriesState,
-    StorageBackend, Store, StoreError,
+    DevicePace, FindingRecord, Limits, PaceRecord, PriorLimits, PriorRecord, PriorRow, QueuedRow,
+    SeriesRecord, SeriesState, StorageBackend, Store, StoreError,
 };
 use scanward::units::WallTime;
 use std::io;
@@ -115,6 +115,20 @@ fn a_power_cut_at_any_operation_leaves_a_series_open_or_closed_with_its_messages
         sweep(
             |store| store.open_series(&open("1.2.3")),
             |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None),
+            torn,
+        );
+    }
+}
+
+#[test]
+fn a_power_cut_at_any_operation_leaves_a_prior_with_its_closing_or_not_at_all() {
+    for torn in [false, true] {
+        sweep(
+            |store| store.open_series(&open("1.2.3")),
+            |store| {
+                let record = closed("1.2.3");
+                store.close_series(&record, Some(&finding()), &rows(), None, Some(&prior()))
+            },
             torn,
         );
     }
@@ -284,6 +298,12 @@ fn state(store: &mut Store) -> (bool, usize) {
         assert!(rows().contains(&whole));
     }
     assert_eq!(is_open, store.finding(&finding().id).unwrap().is_none());
+    // A prior, where there is one, is whole and its series is closed.
+    for prior in store.priors_of(&finding().patient).unwrap() {
+        assert!(!is_open);
+        let masks = store.prior_masks(&prior.finding).unwrap();
+        assert_eq!(masks, Some(self::prior().masks));
+    }
     (is_open, heads.len())
 }
 
@@ -317,6 +337,21 @@ fn finding() -> FindingRecord {
     let id = FindingId::derive(&key("1.2.3"), "sha256:aa", &[7; 32]);
     let patient = Pseudonym::from_mac(&[1; 32]);
     FindingRecord::new(id, key("1.2.3"), patient, WallTime::from_unix_millis(7))
+}
+
+fn prior() -> PriorRow {
+    let times = [3, 7].map(WallTime::from_unix_millis);
+    let study = Pseudonym::from_mac(&[2; 32]);
+    let model = ModelDigest::from_sha256(&[0; 32]);
+    PriorRow {
+        record: PriorRecord::new(finding().id, [finding().patient, study], model, times, 12.0),
+        masks: (0..=250).cycle().take(30_000).collect(),
+        limits: PriorLimits {
+            age_max: Duration::from_secs(60),
+            per_patient_max: 2,
+            count_max: 10,
+        },
+    }
 }
 
 /// Two messages; the first is as large as a preview, so that its write spans many pages.

@@ -460,6 +460,7 @@ fn numbers() -> TriagedSeries {
             days: 12,
             burden_change_points: -3.1,
             direction: Direction::Improving,
+            dead_band_points: 1.23,
             zones: vec![ZoneChange {
                 zone: "left-lower".to_owned(),
                 burden_change_points: -5.0 / 3.0,

@@ -3,7 +3,7 @@
 mod compare;
 mod triaged;
 
-pub use compare::{Change, ComparedScan, DEAD_BAND_POINTS, change, direction};
+pub use compare::{Change, ComparedScan, change, dead_band};
 pub use triaged::{
     Comparison, ComparisonNote, Direction, LesionFacts, ModelFacts, Priority, RegistrationFacts,
     SeriesFacts, TimingFacts, TriagedSeries, ZoneBurden, ZoneChange,

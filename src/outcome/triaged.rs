@@ -98,6 +98,8 @@ pub struct Comparison {
     pub burden_change_points: f64,
     /// The direction, beyond the measuring error.
     pub direction: Direction,
+    /// Changes up to this are no change, percentage points.
+    pub dead_band_points: f64,
     /// The change of each zone of this scan's lungs; empty where the prior's could not be laid over them.
     pub zones: Vec<ZoneChange>,
     /// How well the prior's lungs lie over this scan's.

@@ -7,8 +7,8 @@
 use super::{NOTICE, WireError};
 use crate::ids::{FindingId, Pseudonym, Redacted};
 use crate::outcome::{
-    Comparison, DEAD_BAND_POINTS, Direction, LesionFacts, ModelFacts, Outcome, Priority,
-    SeriesFacts, TimingFacts, TriagedSeries, Why,
+    Comparison, Direction, LesionFacts, ModelFacts, Outcome, Priority, SeriesFacts, TimingFacts,
+    TriagedSeries, Why,
 };
 use serde::{Deserialize, Serialize};
 
@@ -407,7 +407,13 @@ impl ComparisonPayload {
             days: comparison.days,
             burden_change_points: points("burden_change_points", comparison.burden_change_points)?,
             direction: comparison.direction,
-            dead_band_points: DEAD_BAND_POINTS,
+            dead_band_points: within(
+                "dead_band_points",
+                comparison.dead_band_points,
+                0.0,
+                100.0,
+                2,
+            )?,
             zones: zones?,
             registration: registration.transpose()?,
             note: comparison.note.map(|note| note.code().to_owned()),
