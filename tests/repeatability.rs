@@ -127,7 +127,7 @@ fn a_phantoms_known_change_is_found_within_one_and_a_half_points() {
         let earlier = phantom(&spec.prior(then));
         for (pose, earlier) in [
             ("as it lay", earlier.clone()),
-            ("turned", earlier.turned([2.0, 1.5, -3.0])),
+            ("turned", earlier.turned([6.0, 0.0, 0.0])),
         ] {
             let prior = bench.run(&earlier).unwrap();
             let present = bench.run(&phantom(&spec)).unwrap();

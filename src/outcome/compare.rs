@@ -96,7 +96,7 @@ fn by_zone(
     let unpack = |scan: &ComparedScan<'_>| {
         ReducedChest::unpack(scan.masks?).map_err(|_| ComparisonNote::MasksDamaged)
     };
-    let (present, prior) = (unpack(present)?, unpack(prior)?);
+    let (prior, present) = (unpack(prior)?, unpack(present)?);
     let found = register(&present, &prior).map_err(|_| ComparisonNote::NotRegistered)?;
     let zones = zone_changes(&present, &prior, &found.map);
     let zones = zones.iter().map(|change| ZoneChange {
