@@ -829,13 +829,15 @@ impl Scene {
     fn answer_reads(&mut self) {
         while let Some(Reading { path, depth }) = self.unanswered.pop() {
             let file = self.files.get(path.to_str().unwrap());
-            let result = match file.map_or(ReadResult::Unreadable, |file| answer(&file.what)) {
-                ReadResult::Series(arrival) if depth == Depth::Header => {
-                    let slices = Ok(Vec::new());
-                    ReadResult::Named(Box::new(Arrival { slices, ..*arrival }))
-                }
-                other => other,
-            };
+            let mut result = file.map_or(ReadResult::Unreadable, |file| answer(&file.what));
+            if let (ReadResult::Series(arrival), Depth::Header) = (&result, depth) {
+                let slices = Ok(Vec::new());
+                let arrival = Arrival {
+                    slices,
+                    ..Arrival::clone(arrival)
+                };
+                result = ReadResult::Named(Box::new(arrival));
+            }
             self.handle(Event::Read { path, result });
         }
     }

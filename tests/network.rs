@@ -39,9 +39,11 @@ fn both_engines_give_what_onnx_runtime_gives() {
     let hu = phantom_crop();
     let wanted = reference(&python, package.manifest(), &hu);
     let mut int8 = Int8Network::load(&package, EngineOptions::default()).unwrap();
-    for engine in [&mut int8 as &mut dyn Backend, &mut network()] {
-        compare(engine, package.manifest(), &hu, &wanted);
-    }
+    // Ours adds the same integers as the reference. tract adds floats: where a sum lies on the edge between two steps it may
+    // take the other one, and air, which is the same sum everywhere, takes it everywhere.
+    let manifest = package.manifest();
+    compare(&mut int8, manifest, &hu, &wanted, 0.001);
+    compare(&mut network(), manifest, &hu, &wanted, 0.03);
 }
 
 fn compare(
@@ -49,6 +51,7 @@ fn compare(
     manifest: &ModelManifest,
     hu: &Grid3<i16>,
     wanted: &Grid3<f32>,
+    mean_max: f64,
 ) {
     let found = engine.logits(hu).unwrap();
     let pairs = || found.values().iter().zip(wanted.values());
@@ -69,7 +72,7 @@ fn compare(
         lesion > 500,
         "only {lesion} lesion voxels: the crop says nothing"
     );
-    assert!(mean < 0.01, "mean difference {mean}");
+    assert!(mean < mean_max, "mean difference {mean}");
     assert!(
         far <= STEP_SHARE_MAX,
         "{far} of the logits differ by more than {LOGIT_STEP}"

@@ -47,14 +47,14 @@ class Contestant:
         """As it stands in tables."""
         return f"{self.name}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
-    def shares(self, gmac: float) -> list[float]:
-        """For each run its multiply-adds a second over the machine's peak around it."""
-        return [1000 * gmac / ms / peak for ms, peak in zip(self.warm, self.peaks, strict=True) if peak]
-
 
 @dataclass(frozen=True)
 class NetworkFigures:
-    """Everything of this part."""
+    """Everything of this part.
+
+    `gmac` is what the network's shape asks for and the others do; `gmac_done` is what ours does: it leaves out blocks of
+    weights that are zero, and fills the last vector of some layers.
+    """
 
     contestants: list[Contestant]
     shape: list[int]
@@ -72,12 +72,17 @@ class NetworkFigures:
         fits = [each for each in self.contestants if each.runtime == runtime and each.threads == threads]
         return min(fits, key=lambda each: min(each.warm), default=None)
 
+    def gmac_of(self, contestant: Contestant) -> float:
+        """What a runtime multiplies in one run."""
+        return self.gmac_done if contestant.runtime == "scanward" else self.gmac
+
 
 @dataclass(frozen=True)
 class Ground:
     """What all runtimes get: the model's folder, its float twin, the volume."""
 
     program: Path
+    tract: Path
     model: Path
     int8: Path
     floats: Path
@@ -86,7 +91,7 @@ class Ground:
     logit: float
 
 
-def ground(program: Path, model: Path, data: Path, scratch: Path) -> Ground:
+def ground(program: Path, tract: Path, model: Path, data: Path, scratch: Path) -> Ground:
     """Writes the volume and the float file into `scratch`."""
     manifest_file = next(model.glob("*.toml"))
     text = manifest_file.read_text(encoding="utf-8")
@@ -102,14 +107,14 @@ def ground(program: Path, model: Path, data: Path, scratch: Path) -> Ground:
     digest = output_of(["sha256sum", floats / manifest["file"]]).split()[0]
     (floats / manifest_file.name).write_text(text.replace(manifest["digest"], f"sha256:{digest}"), encoding="utf-8")
     threshold = manifest["output"]["threshold"]
-    return Ground(program, model, int8, floats, volume, shape, math.log(threshold / (1 - threshold)))
+    return Ground(program, tract, model, int8, floats, volume, shape, math.log(threshold / (1 - threshold)))
 
 
 def contestants(at: Ground) -> list[Contestant]:
     """Every runtime in every setting; tract knows one thread only."""
 
     def ours(name: str, runtime: str, precision: str, engine: str, model: Path, threads: int) -> Contestant:
-        command = [at.program, "bench-network", at.volume, "--shape", at.shape, "--threads", threads]
+        command = [at.program if engine == "int8" else at.tract, "bench-network", at.volume, "--shape", at.shape, "--threads", threads]
         command += ["--engine", engine, "--model", model]
         return Contestant(name, runtime, precision, threads, [str(part) for part in command])
 

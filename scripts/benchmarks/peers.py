@@ -27,6 +27,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few rounds; prints the tables and leaves docs/ as it is")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE, too")
     parser.add_argument("--binary", type=Path, metavar="FILE", help="measure this scanward (default: a release build)")
+    parser.add_argument("--tract", type=Path, metavar="FILE", help="let this scanward run tract: the appliance builds it for size")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder with dicom and lesion/train")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the page there, its plot beside it (default docs/benchmarks.md)")
     return parser.parse_args()
@@ -36,7 +37,7 @@ def measure(asked: argparse.Namespace, scratch: Path) -> Figures:
     """Every part, one after the other."""
     quick, program, model = asked.quick, asked.binary.resolve(), ROOT / "models"
     series = [asked.data / "dicom" / name for name in ("P002", "normal001")]
-    at = network.ground(program, model, asked.data, scratch)
+    at = network.ground(program, (asked.tract or program).resolve(), model, asked.data, scratch)
     nets = network.measure(at, 3 if quick else 15, 1 if quick else 3, tell, scratch)
     voxels = nets.shape[0] * nets.shape[1] * nets.shape[2]
     if voxels < LEAST_VOXELS:

@@ -1,6 +1,7 @@
-"""Trains one network: `fit.py CASES.npz {0,1,2,3,final} STEPS WEIGHTS.pt`.
+"""Trains one network: `fit.py CASES.npz {0,1,2,3,final} STEPS WEIGHTS.pt [START]`.
 
-A fold number holds that fold's cases out; `final` trains on all of them. Volumes with lung masks only serve as lungs
+Without START a network with all its weights is trained from nothing. With it, the weights of a network trained before
+(`.pt`, or an ONNX file that ships), the training goes on and takes blocks of weights out (`prune.py`). A fold number holds that fold's cases out; `final` trains on all of them. Volumes with lung masks only serve as lungs
 without lesions in every run. One thread: run two of these at once on a machine with two cores.
 """
 
@@ -17,27 +18,33 @@ import grid
 from augment import patch
 from data import FOLDS, Case, loaded
 from network import Network
+from prune import Pruning
+from shipped import resumed, weights_of
 
 BATCH = 2
 PEAK_RATE = 3e-3
+PEAK_RATE_RESUMED = 1.5e-3
 FINAL_RATE = 1e-5
 WARM_UP_STEPS = 60
 LUNG_ONLY_SHARE = 0.18
 AVERAGE_DECAY = 0.995
 REPORT_EVERY = 50
+STATISTICS_BATCHES = 24
 
 
-def fit(cases: list[Case], steps: int, seed: int) -> Network:
-    """Trains on the cases and returns the network with averaged weights, ready to run."""
+def fit(cases: list[Case], steps: int, seed: int, start: Path | None = None) -> Network:
+    """Trains on the cases and returns the network with averaged weights, ready to run; see the module for `start`."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    network = Network().to(memory_format=torch.channels_last_3d)
-    optimiser = torch.optim.AdamW(network.parameters(), PEAK_RATE, weight_decay=1e-2)
+    network = started_from(start, cases, random).to(memory_format=torch.channels_last_3d)
+    peak = PEAK_RATE if start is None else PEAK_RATE_RESUMED
+    optimiser = torch.optim.AdamW(network.parameters(), peak, weight_decay=1e-2)
+    pruning = None if start is None else Pruning(network, steps)
     average = {name: values.clone() for name, values in network.state_dict().items()}
     started, running = time.monotonic(), 0.0
     for step in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, steps)
+            group["lr"] = learning_rate(peak, step, steps)
         volume, lesion = _batch(cases, random)
         # Half precision in the convolutions only; on processors with AVX-512 BF16 a step takes half the time.
         with torch.autocast("cpu", torch.bfloat16):
@@ -45,20 +52,39 @@ def fit(cases: list[Case], steps: int, seed: int) -> Network:
         value = loss(logits.float(), lesion)
         optimiser.zero_grad()
         value.backward()
+        if pruning:
+            pruning.observe()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
         optimiser.step()
+        if pruning:
+            pruning.apply(step)
         _follow(average, network, min(AVERAGE_DECAY, (1 + step) / (10 + step)))
         running = value.item() if step == 0 else 0.95 * running + 0.05 * value.item()
         if step % REPORT_EVERY == 0:
             pace = (time.monotonic() - started) / (step + 1)
-            print(f"step {step} of {steps}: loss {running:.3f}, {pace:.2f} s a step", flush=True)
+            kept = f", {pruning.density():.0%} of the blocks" if pruning else ""
+            print(f"step {step} of {steps}: loss {running:.3f}, {pace:.2f} s a step{kept}", flush=True)
     network.load_state_dict(average)
+    if pruning:
+        # The average still remembers a little of what was taken out.
+        pruning.apply(steps)
     return network.eval()
 
 
-def learning_rate(step: int, steps: int) -> float:
+def started_from(start: Path | None, cases: list[Case], random: np.random.Generator) -> Network:
+    """A new network, or the one whose weights `start` holds."""
+    if start is None:
+        return Network()
+    if start.suffix == ".onnx":
+        return resumed(weights_of(start), [_batch(cases, random)[0] for _ in range(STATISTICS_BATCHES)])
+    network = Network()
+    network.load_state_dict(torch.load(start, map_location="cpu", weights_only=True))
+    return network
+
+
+def learning_rate(peak: float, step: int, steps: int) -> float:
     """Linear warm-up, then a cosine down to almost nothing."""
-    return PEAK_RATE * min(1, (step + 1) / WARM_UP_STEPS) * (0.5 + 0.5 * np.cos(np.pi * step / steps)) + FINAL_RATE
+    return peak * min(1, (step + 1) / WARM_UP_STEPS) * (0.5 + 0.5 * np.cos(np.pi * step / steps)) + FINAL_RATE
 
 
 def loss(logits: Tensor, lesion: Tensor) -> Tensor:
@@ -96,12 +122,12 @@ def _follow(average: dict[str, Tensor], network: Network, decay: float) -> None:
             average[name].copy_(values)
 
 
-def main(cases_path: str, run: str, steps: str, output: str) -> None:
+def main(cases_path: str, run: str, steps: str, output: str, start: str | None = None) -> None:
     """Trains one fold or the final network and writes its weights."""
     torch.set_num_threads(1)
     held_out = () if run == "final" else FOLDS[int(run)]
     cases = [case for case in loaded(Path(cases_path)) if case.name not in held_out]
-    network = fit(cases, int(steps), seed=100 if run == "final" else int(run))
+    network = fit(cases, int(steps), seed=100 if run == "final" else int(run), start=Path(start) if start else None)
     torch.save(network.state_dict(), output)
 
 

@@ -56,6 +56,13 @@ class Network(nn.Module):
         return self.head(value)
 
 
+def weighted(network: Network, name: str) -> nn.Module:
+    """The convolution that the layer `name` of `shape.layers()` is."""
+    part, _, index = name.partition(".conv")
+    module = network.get_submodule(part)
+    return module[int(index) - 1][0] if index else module
+
+
 def folded(network: Network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Weight and bias (float32) of each layer of `shape.layers()`, batch normalisation folded into the convolution."""
     result = {}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 NAME = "covid-ct"
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
 

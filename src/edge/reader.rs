@@ -30,7 +30,7 @@ const BUFFER_KEPT_MAX: usize = 4 << 20;
 /// The part of an over-large file that is searched for its series.
 const HEADER_BYTES_MAX: u64 = 1 << 20;
 /// The part of a file in which its series is looked for first.
-const USUAL_HEADER_BYTES: usize = 16 << 10;
+const USUAL_HEADER_BYTES: usize = 8 << 10;
 
 impl Reader {
     /// A reader that reduces slices to `spacing_mm` and makes pseudonyms with `secret`.
@@ -305,6 +305,27 @@ mod tests {
         reader.rest();
         let held = reader.bytes.capacity() + reader.hu.capacity() + reader.decoder.held_bytes();
         assert_eq!(held, 0);
+    }
+
+    /// Two thousand slices of 1024² are the largest series a scanner gives: of its four gigabytes 64 MiB stay. Two hundred tell.
+    #[test]
+    fn of_slices_of_1024_only_the_reduced_planes_stay() {
+        let mut reader = Reader::new(ReadLimits::default(), 2.8, Redacted::new([0; 32]));
+        let mut planes = Vec::new();
+        let file = square(1024);
+        for _ in 0..200 {
+            let ReadResult::Series(arrival) = reader.parse(&file, WallTime::default()) else {
+                panic!("it is no slice")
+            };
+            planes.extend(arrival.slices.unwrap());
+        }
+        let held: usize = planes
+            .iter()
+            .map(|slice| 2 * slice.plane.rows() * slice.plane.columns())
+            .sum();
+        assert_eq!(held, 200 * (32 << 10));
+        let buffers = reader.hu.capacity() * 2 + reader.decoder.held_bytes();
+        assert!(buffers <= 6 << 20, "{buffers} bytes held by the reader");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a run of the lowered network costs: multiply-adds and bytes, layer by layer.
 
+use crate::infer::kernel::PackedWeights;
 use crate::infer::lower::{Kind, Layer};
 
 /// The cost of one layer on one volume.
@@ -13,9 +14,9 @@ pub struct LayerCost {
     pub outputs: usize,
     /// Its output's voxels, `z, y, x`.
     pub shape: [usize; 3],
-    /// Multiply-adds that the network asks for. Those with a zero of the padding count, as everywhere.
+    /// Multiply-adds that the network's shape asks for. Those with a zero of the padding count, as everywhere.
     pub macs: u64,
-    /// Multiply-adds that are done: with the channels that only fill a vector.
+    /// Multiply-adds that are done: less the weights that are left out, with the channels that only fill a vector.
     pub macs_done: u64,
     /// Bytes read and written at least once: tensors with their rim, weights.
     pub bytes: u64,
@@ -56,7 +57,10 @@ pub(super) fn costs(layers: &[&Layer], blocks: [usize; 3], channels: usize) -> V
             shape: shape.map(|edge| layer.kind.output_edge(edge)),
             channels: layer.channels,
             // A channel that only pads has no scale.
-            used: layer.scale.iter().filter(|scale| **scale > 0.0).count(),
+            used: {
+                let scales = layer.scale.iter().take(layer.channels);
+                scales.filter(|scale| **scale > 0.0).count()
+            },
         };
         all.push(cost(layer, &sources, &output));
         tensors.push(output);
@@ -73,18 +77,15 @@ fn cost(layer: &Layer, sources: &[Tensor], output: &Tensor) -> LayerCost {
     };
     let voxels = output.shape.iter().product::<usize>();
     let read = |channels: fn(&Tensor) -> usize| sources.iter().map(channels).sum::<usize>();
-    let weights = layer
-        .weights
-        .iter()
-        .map(|packed| packed.bytes().len())
-        .sum::<usize>();
+    let weights: usize = layer.weights.iter().map(PackedWeights::count).sum();
     LayerCost {
         kind,
         inputs: sources.iter().map(|source| source.used).collect(),
         outputs: output.used,
         shape: output.shape,
         macs: (voxels * taps * read(|source| source.used) * output.used) as u64,
-        macs_done: (voxels * taps * read(|source| source.channels) * output.channels) as u64,
+        // The lists of a raised layer are those of eight voxels.
+        macs_done: (voxels * weights / if layer.kind == Kind::Raise { 8 } else { 1 }) as u64,
         bytes: (read(Tensor::bytes) + output.bytes() + weights) as u64,
     }
 }

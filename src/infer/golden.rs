@@ -9,9 +9,9 @@ use crate::infer::packing::{packed, packed_shape};
 use crate::model::{Golden, ModelManifest};
 use crate::volume::Grid3;
 
-/// How far a logit may lie from the reference run's. Rounding to int8 steps can differ in the last bit of a float,
-/// and one step early in the network moves a logit by a few hundredths (docs/decisions/0003-tract-reference.md).
-const LOGIT_TOLERANCE: f64 = 0.05;
+/// How far a logit may lie from the reference run's. Rounding to int8 steps can differ in the last bit of a float, and one step
+/// early in the network moves a logit by a tenth or two (docs/decisions/0003-tract-reference.md; `tests/network.rs` prints it).
+const LOGIT_TOLERANCE: f64 = 0.25;
 /// How far the mean of all logits may lie: single steps average out.
 const MEAN_TOLERANCE: f64 = 0.002;
 

@@ -7,12 +7,12 @@ use crate::fault::Fault;
 use crate::infer::account::{LayerCost, costs};
 use crate::infer::crew::Crew;
 use crate::infer::halo::Halo;
-use crate::infer::kernel::{Isa, OutOfBounds};
+use crate::infer::kernel::{GROUP, Input, Isa, OutOfBounds};
 use crate::infer::lower::{Kind, Layer, NotLowered, lowered};
 use crate::infer::network::{Backend, fitting};
 use crate::infer::options::EngineOptions;
-use crate::infer::packing::{PLACES, Steps};
-use crate::infer::plan::{Buffers, How, run_layers};
+use crate::infer::packing::{PLACES, Steps, put_labels};
+use crate::infer::plan::{Buffers, How, run_head, run_layers};
 use crate::model::{ModelManifest, ModelPackage};
 use crate::volume::Grid3;
 
@@ -85,13 +85,6 @@ impl Int8Network {
         })
     }
 
-    fn input(&mut self, hu: &Grid3<i16>) -> Result<Halo, Fault> {
-        let blocks = fitting(hu, &self.manifest)?;
-        let mut tensor = self.buffers.tensor(blocks, PLACES.len());
-        self.steps.pack(hu, &mut tensor);
-        Ok(tensor)
-    }
-
     fn fault(&self, what: String) -> Fault {
         Fault::Inference {
             model: self.manifest.title(),
@@ -116,29 +109,45 @@ impl Int8Network {
         hu: &Grid3<i16>,
         passed: &mut (dyn FnMut() + Send),
     ) -> Result<Grid3<u8>, Fault> {
-        let marks = self.run(hu, true, passed)?;
-        let mut labels = Grid3::filled(hu.shape(), 0);
-        unpack(&marks, &mut labels);
-        self.buffers.give_back(marks);
-        Ok(labels)
+        let crew = self.crew.clone();
+        crew.muster(|| {
+            let features = self.features(hu, passed)?;
+            let [depth, height, width] = hu.shape();
+            let mut labels = Grid3::filled([depth, height, width], 0);
+            let planes = labels
+                .values_mut()
+                .chunks_exact_mut((2 * height * width).max(1));
+            let how = How {
+                isa: self.isa,
+                crew: &self.crew,
+            };
+            // Row by row: the head's bytes are labels before they leave the nearest cache.
+            run_head(&self.head, &features, how, planes, |planes, y, marks| {
+                put_labels(planes, width, y, marks, self.head.channels);
+            })
+            .map_err(|OutOfBounds| self.out_of_bounds())?;
+            passed();
+            self.buffers.give_back(features);
+            Ok(labels)
+        })
     }
 
-    fn run(
+    /// What the head reads. Within [`Crew::muster`].
+    fn features(
         &mut self,
         hu: &Grid3<i16>,
-        with_head: bool,
         passed: &mut (dyn FnMut() + Send),
     ) -> Result<Halo, Fault> {
-        let input = self.input(hu)?;
+        let blocks = fitting(hu, &self.manifest)?;
+        let mut input = self.buffers.tensor(blocks, PLACES.len());
+        self.steps.pack(hu, &mut input, &self.crew);
         let body = self.layers.len().saturating_sub(1);
-        let head = with_head.then_some(&self.head);
-        let layers: Vec<&Layer> = self.layers.iter().take(body).chain(head).collect();
-        let (crew, buffers) = (&self.crew, &mut self.buffers);
+        let layers: Vec<&Layer> = self.layers.iter().take(body).collect();
         let how = How {
             isa: self.isa,
-            crew,
+            crew: &self.crew,
         };
-        crew.muster(|| run_layers(&layers, input, buffers, how, passed))
+        run_layers(&layers, input, &mut self.buffers, how, passed)
             .map_err(|OutOfBounds| self.out_of_bounds())
     }
 }
@@ -178,7 +187,8 @@ impl Backend for Int8Network {
     }
 
     fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault> {
-        let features = self.run(hu, false, &mut || {})?;
+        let crew = self.crew.clone();
+        let features = crew.muster(|| self.features(hu, &mut || {}))?;
         let Some(head) = self.layers.last() else {
             return Err(self.out_of_bounds());
         };
@@ -210,15 +220,17 @@ impl Backend for Int8Network {
 
 /// One logit in plain arithmetic: for checks, not for speed.
 fn logit(head: &Layer, channel: usize, voxel: &[u8]) -> f32 {
-    use crate::infer::kernel::{GROUP, LANES, PackedWeights};
     debug_assert_eq!(head.kind, Kind::Head);
-    let weights = head.weights.first().map_or(&[][..], PackedWeights::bytes);
-    let block = channel / LANES * voxel.len() * LANES;
-    let own = |input: usize| {
-        block + input / GROUP * LANES * GROUP + channel % LANES * GROUP + input % GROUP
+    let weight = |channel_in: usize| {
+        let input = Input {
+            tap: 0,
+            channel: channel_in / GROUP * GROUP,
+        };
+        let weights = head.weights.first()?;
+        weights.at(channel, 0, input, channel_in % GROUP)
     };
     let products = voxel.iter().enumerate().map(|(input, value)| {
-        let weight = weights.get(own(input)).copied().unwrap_or(0);
+        let weight = weight(input).unwrap_or(0);
         i64::from(*value) * i64::from(weight)
     });
     let bias = head.bias.get(channel).copied().unwrap_or(0);
@@ -229,26 +241,4 @@ fn logit(head: &Layer, channel: usize, voxel: &[u8]) -> f32 {
     )]
     let logit = (sum as f64 * f64::from(head.scale.get(channel).copied().unwrap_or(0.0))) as f32;
     logit
-}
-
-/// Channels back to voxels: 1 where a byte is above zero.
-fn unpack(marks: &Halo, labels: &mut Grid3<u8>) {
-    let [_, height, width] = labels.shape();
-    let channels = marks.channels();
-    for (z, plane) in labels.planes_mut().enumerate() {
-        for (y, line) in plane
-            .chunks_exact_mut(width.max(1))
-            .enumerate()
-            .take(height)
-        {
-            let first = z % 2 * 4 + y % 2 * 2;
-            let voxels = marks.row(z / 2, y / 2).chunks_exact(channels.max(1));
-            let (pairs, _) = line.as_chunks_mut::<2>();
-            for (pair, voxel) in pairs.iter_mut().zip(voxels) {
-                if let Some([even, odd]) = voxel.get(first..first + 2) {
-                    *pair = [u8::from(*even > 0), u8::from(*odd > 0)];
-                }
-            }
-        }
-    }
 }

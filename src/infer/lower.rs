@@ -54,8 +54,9 @@ pub(super) struct Layer {
     pub(super) sources: Vec<usize>,
     /// Channels of the output, a multiple of [`LANES`].
     pub(super) channels: usize,
-    /// One block of weights; for [`Kind::Raise`] one for each of the eight places, in the order z, y, x.
+    /// One list; for [`Kind::Raise`] one for each of the four places in z and y, to two neighbours along x at once.
     pub(super) weights: Vec<PackedWeights>,
+    /// For each output of a list: for [`Kind::Raise`] twice the channels.
     pub(super) bias: Vec<i32>,
     /// Of the output's steps for each step of the sum; for the head, of the logit.
     pub(super) scale: Vec<f32>,
@@ -332,19 +333,15 @@ impl<'a> Lowering<'a> {
             return Err("weights and bias with scales that do not belong together");
         }
         let channels = outputs.next_multiple_of(LANES);
-        let wide = |mut values: Vec<f32>| {
-            values.resize(channels, 0.0);
-            values
-        };
-        let mut wide_bias = bias;
-        wide_bias.resize(channels, 0);
+        // A raised layer computes two voxels at once.
+        let voxels = if kind == Kind::Raise { 2 } else { 1 };
         Ok(Layer {
             kind,
             sources: tensors.clone(),
             channels,
             weights: packed(&weights)?,
-            bias: wide_bias,
-            scale: wide(scale),
+            bias: widened(bias, channels, voxels),
+            scale: widened(scale, channels, voxels),
         })
     }
 
@@ -363,6 +360,12 @@ impl<'a> Lowering<'a> {
             .ok_or("its weights are missing")?;
         Ok((tensor, scales))
     }
+}
+
+/// `values` with padding up to `channels`, so many times.
+fn widened<T: Copy + Default>(mut values: Vec<T>, channels: usize, times: usize) -> Vec<T> {
+    values.resize(channels, T::default());
+    values.repeat(times)
 }
 
 /// Tensors that a layer reads: what comes from below and, on the way up, the skip.

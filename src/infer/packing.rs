@@ -1,6 +1,8 @@
 //! From HU to the network's input and from its logits back to the grid: blocks of 2 × 2 × 2 voxels are channels.
 
+use crate::infer::crew::Crew;
 use crate::infer::halo::Halo;
+use crate::infer::kernel::LANES;
 use crate::model::InputSpec;
 use crate::volume::Grid3;
 
@@ -69,8 +71,8 @@ pub(super) fn unpacked<T: Copy + Default>(
 /// From HU to the bytes that QuantizeLinear makes of the network's input, by table.
 #[derive(Debug)]
 pub(super) struct Steps {
-    lowest: i16,
-    bytes: Vec<u8>,
+    /// For every HU, told by its bits: an index that needs neither a bound nor a comparison.
+    bytes: Box<[u8; 1 << 16]>,
 }
 
 impl Steps {
@@ -88,38 +90,72 @@ impl Steps {
                 .round_ties_even()
                 .clamp(0.0, 255.0) as u8
         };
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the manifest's window lies within i16"
-        )]
-        let [low, high] = input.window_hu.map(|hu| hu as i16);
-        Steps {
-            lowest: low,
-            bytes: (low..=high).map(step).collect(),
+        let mut bytes = Box::new([0; 1 << 16]);
+        for (byte, bits) in bytes.iter_mut().zip(0..=u16::MAX) {
+            *byte = step(bits.cast_signed());
         }
+        Steps { bytes }
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the table has an entry for every number of 16 bits"
+    )]
     fn byte(&self, hu: i16) -> u8 {
-        let index = usize::try_from(i32::from(hu) - i32::from(self.lowest)).unwrap_or(0);
-        let last = self.bytes.last().copied().unwrap_or(0);
-        self.bytes.get(index).copied().unwrap_or(last)
+        self.bytes[usize::from(hu.cast_unsigned())]
     }
 
     /// Fills `blocks` (eight channels) with `hu`, whose edges are twice as long.
-    pub(super) fn pack(&self, hu: &Grid3<i16>, blocks: &mut Halo) {
-        let channels = blocks.channels();
-        for (z, y, bytes) in blocks.blocks_mut(1) {
-            let inside = bytes.get_mut(channels..).unwrap_or(&mut []);
-            for (pair, [dz, dy]) in [[0, 0], [0, 1], [1, 0], [1, 1]].into_iter().enumerate() {
-                let (twos, _) = hu.row(2 * z + dz, 2 * y + dy).as_chunks::<2>();
-                for (voxel, two) in inside.chunks_exact_mut(channels).zip(twos) {
-                    for (slot, value) in voxel.iter_mut().skip(2 * pair).zip(two) {
-                        *slot = self.byte(*value);
-                    }
+    pub(super) fn pack(&self, hu: &Grid3<i16>, blocks: &mut Halo, crew: &Crew) {
+        let row_bytes = blocks.row_bytes();
+        let rows = blocks.blocks_mut(ROWS_CLAIMED);
+        crew.share_out(crew.threads(), rows, |(z, first, bytes)| {
+            for (y, row) in bytes.chunks_exact_mut(row_bytes).enumerate() {
+                let twos = |dz, dy| hu.row(2 * z + dz, 2 * (first + y) + dy).as_chunks::<2>().0;
+                let (lower, upper) = (
+                    twos(0, 0).iter().zip(twos(0, 1)),
+                    twos(1, 0).iter().zip(twos(1, 1)),
+                );
+                let (voxels, _) = row.as_chunks_mut::<{ PLACES.len() }>();
+                let inside = voxels.iter_mut().skip(1);
+                for (voxel, ((a, b), (c, d))) in inside.zip(lower.zip(upper)) {
+                    *voxel = [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]]
+                        .map(|value| self.byte(value));
+                }
+            }
+        });
+    }
+}
+
+/// Rows that a thread takes at a time.
+const ROWS_CLAIMED: usize = 16;
+
+/// Channels back to voxels: a row of voxels with `channels` becomes four rows of `planes`, two planes whose rows have
+/// `width` voxels: 1 where one of the first eight channels is above zero.
+pub(super) fn put_labels(planes: &mut [u8], width: usize, y: usize, marks: &[u8], channels: usize) {
+    let (half, width) = (planes.len() / 2, width.max(1));
+    for (dz, plane) in planes.chunks_exact_mut(half.max(1)).enumerate() {
+        let lines = plane.chunks_exact_mut(width).skip(2 * y).take(2);
+        for (dy, line) in lines.enumerate() {
+            let (pairs, first) = (line.as_chunks_mut::<2>().0, dz * 4 + dy * 2);
+            if channels == LANES {
+                let (voxels, _) = marks.as_chunks::<LANES>();
+                for (pair, voxel) in pairs.iter_mut().zip(voxels) {
+                    *pair = pair_at(voxel, first);
+                }
+            } else {
+                for (pair, voxel) in pairs.iter_mut().zip(marks.chunks_exact(channels.max(1))) {
+                    *pair = pair_at(voxel, first);
                 }
             }
         }
     }
+}
+
+fn pair_at(voxel: &[u8], first: usize) -> [u8; 2] {
+    let pair = voxel.get(first..first + 2).unwrap_or(&[]);
+    let above = |at: usize| u8::from(pair.get(at).is_some_and(|mark| *mark > 0));
+    [above(0), above(1)]
 }
 
 /// From HU to 0…1.

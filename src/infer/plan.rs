@@ -1,10 +1,10 @@
 //! Runs the layers: buffers that are used again, rows shared out between threads.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use crate::infer::crew::Crew;
 use crate::infer::halo::Halo;
-use crate::infer::kernel::{Isa, OutOfBounds, Row, Source, run};
+use crate::infer::kernel::{Isa, Offsets, OutOfBounds, Row, Source, run};
 use crate::infer::lower::{Kind, Layer, SOURCES_MAX};
 
 /// Rows that a thread takes at a time: enough to be worth the claim, few enough to end together.
@@ -115,33 +115,60 @@ fn share_rows(
     output: &mut Halo,
     how: How<'_>,
 ) -> Result<(), OutOfBounds> {
-    let taps: Vec<Vec<usize>> = sources
-        .iter()
-        .map(|source| taps(layer.kind, source))
-        .collect();
+    let offsets = offsets(layer, sources);
     let row_bytes = output.row_bytes();
     let threads = if output.bytes().len() < SHARED_BYTES_MIN {
         1
     } else {
         how.crew.threads()
     };
-    let claims = Mutex::new(output.blocks_mut(ROWS_CLAIMED));
     let failed = OnceLock::new();
-    how.crew.share(threads, || {
-        loop {
-            let claimed = claims.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((z, first, bytes)) = claimed else {
-                return;
-            };
-            for (y, row) in bytes.chunks_exact_mut(row_bytes).enumerate() {
-                if let Err(error) = row_of(layer, sources, &taps, [z, first + y], row, how.isa) {
-                    failed.get_or_init(|| error);
-                    return;
-                }
+    let blocks = output.blocks_mut(ROWS_CLAIMED);
+    how.crew.share_out(threads, blocks, |(z, first, bytes)| {
+        for (y, row) in bytes.chunks_exact_mut(row_bytes).enumerate() {
+            if let Err(error) = row_of(layer, sources, &offsets, [z, first + y], row, how.isa) {
+                failed.get_or_init(|| error);
             }
         }
     });
     failed.into_inner().map_or(Ok(()), Err)
+}
+
+/// Runs the head on `features`: each of `planes` is handed row after row of the plane of voxels that is its turn, the
+/// channels as [`Layer::channels`] counts them.
+pub(super) fn run_head<P>(
+    head: &Layer,
+    features: &Halo,
+    how: How<'_>,
+    planes: impl Iterator<Item = P> + Send,
+    take: impl Fn(&mut P, usize, &[u8]) + Sync,
+) -> Result<(), OutOfBounds> {
+    let sources = [features];
+    let offsets = offsets(head, &sources);
+    let [_, height, width] = features.shape();
+    let failed = OnceLock::new();
+    let threads = how.crew.threads();
+    how.crew
+        .share_out(threads, planes.enumerate(), |(z, mut plane)| {
+            let mut row = vec![0; (width + 2) * head.channels];
+            for y in 0..height {
+                match row_of(head, &sources, &offsets, [z, y], &mut row, how.isa) {
+                    Ok(()) => take(&mut plane, y, row.get(head.channels..).unwrap_or(&[])),
+                    Err(error) => {
+                        failed.get_or_init(|| error);
+                    }
+                }
+            }
+        });
+    failed.into_inner().map_or(Ok(()), Err)
+}
+
+/// Where the inputs of each of a layer's lists lie.
+fn offsets(layer: &Layer, sources: &[&Halo]) -> Vec<Offsets> {
+    let sources = sources.iter();
+    let taps: Vec<Vec<usize>> = sources.map(|source| taps(layer.kind, source)).collect();
+    let lists = layer.weights.iter();
+    lists.map(|weights| weights.offsets(&taps)).collect()
 }
 
 /// Byte offsets of the kernel's taps, from the lowest corner.
@@ -159,7 +186,7 @@ fn taps(kind: Kind, source: &Halo) -> Vec<usize> {
 fn row_of(
     layer: &Layer,
     sources: &[&Halo],
-    taps: &[Vec<usize>],
+    offsets: &[Offsets],
     place: [usize; 2],
     row: &mut [u8],
     isa: Isa,
@@ -177,39 +204,31 @@ fn row_of(
     };
     // At most two, in an array: an allocation a row would take as long as a twentieth of its arithmetic.
     let mut read = [Source::default(); SOURCES_MAX];
-    for (slot, (source, taps)) in read.iter_mut().zip(sources.iter().zip(taps)) {
+    for (slot, source) in read.iter_mut().zip(sources) {
         *slot = Source {
             bytes: source.bytes(),
             start: start(source),
-            taps,
             step: source.channels() * stride,
-            channels: source.channels(),
         };
     }
     let read = read.get(..sources.len()).ok_or(OutOfBounds)?;
     let width = row.len() / layer.channels - 2;
-    // A raised row takes its voxels by turns from two kernels, the even and the odd ones.
-    let turns = if layer.kind == Kind::Raise { 2 } else { 1 };
-    for turn in 0..turns {
-        let kernel = if turns == 2 {
-            (z % 2) * 4 + (y % 2) * 2 + turn
-        } else {
-            0
-        };
-        run(
-            isa,
-            &mut Row {
-                sources: read,
-                weights: layer.weights.get(kernel).ok_or(OutOfBounds)?,
-                bias: &layer.bias,
-                scale: &layer.scale,
-                output: row
-                    .get_mut((1 + turn) * layer.channels..)
-                    .unwrap_or(&mut []),
-                output_step: turns * layer.channels,
-                width: width / turns,
-            },
-        )?;
-    }
-    Ok(())
+    // A raised row takes its voxels by twos, whose channels lie side by side.
+    let (kernel, voxels) = match layer.kind {
+        Kind::Raise => ((z % 2) * 2 + y % 2, 2),
+        Kind::Convolution { .. } | Kind::Head => (0, 1),
+    };
+    run(
+        isa,
+        &mut Row {
+            sources: read,
+            weights: layer.weights.get(kernel).ok_or(OutOfBounds)?,
+            offsets: offsets.get(kernel).ok_or(OutOfBounds)?,
+            bias: &layer.bias,
+            scale: &layer.scale,
+            output: row.get_mut(layer.channels..).unwrap_or(&mut []),
+            output_step: voxels * layer.channels,
+            width: width / voxels,
+        },
+    )
 }

@@ -1,7 +1,7 @@
 //! Layers of the usual shapes with made-up numbers: what `benches/kernels.rs` measures.
 
 use crate::infer::halo::Halo;
-use crate::infer::kernel::{Isa, PackedWeights, Row, Source, run};
+use crate::infer::kernel::{GROUP, Input, Isa, Offsets, PackedWeights, Row, Source, run};
 
 /// The shape of a layer: edges of its output, channels that it reads from each tensor, channels that it writes.
 struct Shape {
@@ -88,7 +88,7 @@ pub struct LayerProbe {
     name: &'static str,
     macs: u64,
     sources: Vec<Halo>,
-    taps: Vec<Vec<usize>>,
+    offsets: Offsets,
     stride: usize,
     weights: PackedWeights,
     bias: Vec<i32>,
@@ -130,14 +130,27 @@ impl LayerProbe {
             })
             .collect();
         let inputs = shape.sources.iter().sum::<usize>() * shape.kernel.pow(3);
-        let weights = (0..inputs * shape.outputs).map(|_| (next() % 127).cast_signed() - 63);
+        let places = |channels: &usize| {
+            let channels = (0..*channels).step_by(GROUP);
+            let taps = 0..shape.kernel.pow(3);
+            taps.flat_map(|tap| channels.clone().map(move |channel| Input { tap, channel }))
+                .collect()
+        };
+        let places: Vec<Vec<Input>> = shape.sources.iter().map(places).collect();
+        let numbers: Vec<i8> = (0..251)
+            .map(|_| (next() % 127).cast_signed() - 63)
+            .collect();
+        let weights = PackedWeights::new(shape.outputs, &places, |output, source, input, at| {
+            let number = output * 31 + source * 17 + input.tap * 7 + input.channel * 3 + at;
+            numbers.get(number % numbers.len()).copied().unwrap_or(1)
+        });
         let voxels: usize = shape.edges.iter().product();
         LayerProbe {
             name: shape.name,
             macs: u64::try_from(inputs * shape.outputs * voxels).unwrap_or(u64::MAX),
-            taps,
+            offsets: weights.offsets(&taps),
             stride: shape.stride,
-            weights: PackedWeights::new(weights.collect(), shape.outputs),
+            weights,
             bias: vec![0; shape.outputs],
             scale: vec![1e-3; shape.outputs],
             output: Halo::in_buffer(Vec::new(), shape.edges, shape.outputs),
@@ -162,19 +175,17 @@ impl LayerProbe {
             let sources: Vec<Source<'_>> = self
                 .sources
                 .iter()
-                .zip(&self.taps)
-                .map(|(source, taps)| Source {
+                .map(|source| Source {
                     bytes: source.bytes(),
                     start: source.offset(z * self.stride, y * self.stride, 0),
-                    taps,
                     step: source.channels() * self.stride,
-                    channels: source.channels(),
                 })
                 .collect();
             let width = bytes.len() / channels - 2;
             let mut row = Row {
                 sources: &sources,
                 weights: &self.weights,
+                offsets: &self.offsets,
                 bias: &self.bias,
                 scale: &self.scale,
                 output: bytes.get_mut(channels..).unwrap_or(&mut []),

@@ -1,6 +1,6 @@
 //! Weights in the order in which the operators read them.
 
-use crate::infer::kernel::{GROUP, LANES, PackedWeights};
+use crate::infer::kernel::{GROUP, Input, LANES, PackedWeights};
 use crate::infer::lower::Kind;
 
 /// The largest weight that every instruction set multiplies exactly: two products with bytes must fit into 16 bits.
@@ -49,7 +49,8 @@ impl Weights {
     }
 }
 
-/// The weights in the operators' order: one list with all taps, or for a transposed kernel eight lists with one tap each.
+/// The weights in the operators' order: one list with all taps; or for a transposed kernel four lists, one for each place in z
+/// and y, with twice the outputs, first those of the even and then those of the odd voxels of a row.
 ///
 /// Errors: shapes that do not belong together, weights beyond ±63.
 pub(super) fn packed(weights: &Weights) -> Result<Vec<PackedWeights>, &'static str> {
@@ -75,29 +76,48 @@ pub(super) fn packed(weights: &Weights) -> Result<Vec<PackedWeights>, &'static s
         return Err("weights beyond ±63, which not every instruction set multiplies exactly");
     }
     Ok(match weights.kind {
-        Kind::Raise => (0..taps).map(|tap| list(weights, tap..tap + 1)).collect(),
-        Kind::Convolution { .. } | Kind::Head => vec![list(weights, 0..taps)],
+        Kind::Raise => (0..taps / 2)
+            .map(|place| raised(weights, place * 2))
+            .collect(),
+        Kind::Convolution { .. } | Kind::Head => vec![list(weights)],
     })
 }
 
-fn list(weights: &Weights, taps: std::ops::Range<usize>) -> PackedWeights {
-    let mut packed = Vec::new();
-    let blocks = weights.outputs().div_ceil(LANES);
-    for block in 0..blocks {
-        let mut first = 0;
-        for channels in &weights.sources {
-            for tap in taps.clone() {
-                for group in (first..first + channels).step_by(GROUP) {
-                    let lanes = block * LANES..(block + 1) * LANES;
-                    packed.extend(lanes.flat_map(|output| {
-                        (group..group + GROUP).map(move |input| weights.at(output, input, tap))
-                    }));
-                }
-            }
-            first += channels;
-        }
-    }
-    PackedWeights::new(packed, blocks * LANES)
+fn list(weights: &Weights) -> PackedWeights {
+    let outputs = weights.outputs().next_multiple_of(LANES);
+    PackedWeights::new(
+        outputs,
+        &inputs(weights, weights.taps()),
+        |output, source, input, at| {
+            let before: usize = weights.sources.iter().take(source).sum();
+            weights.at(output, before + input.channel + at, input.tap)
+        },
+    )
+}
+
+/// Two neighbours along x, whose channels lie side by side: both come from one input voxel.
+fn raised(weights: &Weights, first_tap: usize) -> PackedWeights {
+    let channels = weights.outputs().next_multiple_of(LANES);
+    PackedWeights::new(
+        2 * channels,
+        &inputs(weights, 1),
+        |output, source, input, at| {
+            let before: usize = weights.sources.iter().take(source).sum();
+            let (dx, channel) = (output / channels, output % channels);
+            weights.at(channel, before + input.channel + at, first_tap + dx)
+        },
+    )
+}
+
+/// All inputs of each source, at so many places.
+fn inputs(weights: &Weights, taps: usize) -> Vec<Vec<Input>> {
+    let of = |channels: &usize| {
+        let channels = (0..*channels).step_by(GROUP);
+        let taps = 0..taps;
+        taps.flat_map(|tap| channels.clone().map(move |channel| Input { tap, channel }))
+            .collect()
+    };
+    weights.sources.iter().map(of).collect()
 }
 
 #[cfg(test)]
@@ -122,38 +142,66 @@ mod tests {
         let weights = numbered(Kind::Convolution { stride: 1 }, &[20, 12, 3, 3, 3], &[8, 4]);
         let lists = packed(&weights).unwrap();
         assert_eq!(lists.len(), 1);
-        let bytes = lists[0].bytes();
-        // 20 outputs fill two blocks.
-        assert_eq!(bytes.len(), 32 * 12 * 27);
+        // 20 outputs fill two blocks, which are a pair.
+        let (count, at) = (32 * 12 * 27, |output, source, input, four| {
+            lists[0].at(output, source, input, four)
+        });
+        assert_eq!(lists[0].count(), count);
         for (output, input, tap) in [(0, 0, 0), (3, 5, 2), (19, 11, 26), (16, 8, 13), (7, 9, 4)] {
-            let (source, first, channels) = if input < 8 { (0, 0, 8) } else { (27 * 8, 8, 4) };
-            let own = input - first;
-            let at = output / 16 * 12 * 27 * 16
-                + source * 16
-                + (tap * channels + own / 4 * 4) * 16
-                + output % 16 * 4
-                + own % 4;
+            let (source, own) = if input < 8 {
+                (0, input)
+            } else {
+                (1, input - 8)
+            };
+            let place = Input {
+                tap,
+                channel: own / 4 * 4,
+            };
             let value = weights.values[(output * 12 + input) * 27 + tap];
-            assert_eq!(bytes[at], value, "{output} {input} {tap}");
+            assert_eq!(
+                at(output, source, place, own % 4),
+                Some(value),
+                "{output} {input} {tap}"
+            );
         }
-        // The last block's outputs past the twentieth are zeros.
-        assert!(
-            bytes[12 * 27 * 16..]
-                .chunks_exact(64)
-                .all(|vector| vector[16..].iter().all(|weight| *weight == 0))
-        );
+        // Outputs past the twentieth are zeros.
+        let place = Input {
+            tap: 26,
+            channel: 0,
+        };
+        assert!((20..32).all(|output| at(output, 1, place, 3) == Some(0)));
     }
 
     #[test]
-    fn a_transposed_kernel_has_a_list_for_each_place() {
+    fn inputs_that_no_output_of_a_pair_uses_are_left_out() {
+        let mut weights = numbered(Kind::Convolution { stride: 1 }, &[48, 8, 3, 3, 3], &[8]);
+        let place = Input { tap: 4, channel: 4 };
+        for output in 0..32 {
+            for input in 4..8 {
+                weights.values[(output * 8 + input) * 27 + 4] = 0;
+            }
+        }
+        let lists = packed(&weights).unwrap();
+        assert_eq!(lists[0].count(), 48 * 8 * 27 - 32 * 4);
+        assert_eq!(lists[0].at(0, 0, place, 0), None);
+        // The third block is of another pair.
+        assert!(lists[0].at(32, 0, place, 0).is_some());
+        let before = Input { tap: 4, channel: 0 };
+        let value = weights.values[(9 * 8 + 2) * 27 + 4];
+        assert_eq!(lists[0].at(9, 0, before, 2), Some(value));
+    }
+
+    #[test]
+    fn a_transposed_kernel_has_a_list_for_each_pair_of_places() {
         let weights = numbered(Kind::Raise, &[16, 16, 2, 2, 2], &[16]);
         let lists = packed(&weights).unwrap();
-        assert_eq!(lists.len(), 8);
-        // From input 5 to output 3 at place 6; the file has the inputs first.
-        assert_eq!(
-            lists[6].bytes()[64 + 3 * 4 + 1],
-            weights.values[(5 * 16 + 3) * 8 + 6]
-        );
+        assert_eq!(lists.len(), 4);
+        // From input 5 to output 3 at places 6 and 7; the file has the inputs first.
+        let place = Input { tap: 0, channel: 4 };
+        for dx in 0..2 {
+            let value = weights.values[(5 * 16 + 3) * 8 + 6 + dx];
+            assert_eq!(lists[3].at(16 * dx + 3, 0, place, 1), Some(value));
+        }
     }
 
     #[test]

@@ -58,9 +58,13 @@ impl Intake {
     fn judge(&mut self, key: &SeriesKey, now: Moment) -> Option<Ready> {
         let series = self.open.get(key)?;
         let quiet_at = self.quiet_at(series);
-        let put_back = self.put_back.contains(key);
+        // Known at once: with many series waiting, to count each one's files again and again would be most of the work.
+        if self.put_back.contains(key) {
+            self.open.get_mut(key)?.waits_for = 1;
+            return None;
+        }
         let waiting = self.waiting_files(key, series, quiet_at);
-        if put_back || (waiting > 0 && now < self.overdue_at(series)) {
+        if waiting > 0 && now < self.overdue_at(series) {
             self.open.get_mut(key)?.waits_for = waiting.max(1);
             return None;
         }
@@ -146,12 +150,16 @@ impl Intake {
 
     /// When it is worth a look whether the series is complete.
     pub(super) fn early_at(&self, key: &SeriesKey, series: &Collecting) -> Option<Moment> {
-        let fit = series.early == Early::Open
+        // Asked of every open series at every event: what is quick to tell comes first.
+        let fit = series.slices.len() > 1
+            && series.early == Early::Open
             && !series.handed_out
             && series.refusal.is_none()
-            && series.slices.len() > 1
             && !self.put_back.contains(key);
-        let pause = series.course.pause().filter(|_| fit)?;
+        if !fit {
+            return None;
+        }
+        let pause = series.course.pause()?;
         let since = series.last_arrival.max(series.looked_at);
         Some(since.after(pause))
     }

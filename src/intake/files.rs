@@ -171,11 +171,11 @@ impl Files {
     }
 
     /// The series with files that were put back, and how many.
-    pub(super) fn put_back(&self) -> BTreeMap<SeriesKey, usize> {
+    pub(super) fn put_back(&self) -> BTreeMap<&SeriesKey, usize> {
         let mut counts = BTreeMap::new();
         for tracked in self.tracked.values() {
             if let Phase::PutBack(key) = &tracked.phase {
-                *counts.entry(key.clone()).or_insert(0) += 1;
+                *counts.entry(key).or_insert(0) += 1;
             }
         }
         counts

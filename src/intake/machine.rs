@@ -271,7 +271,7 @@ impl Intake {
         }
         self.files.end_scan();
         if !self.put_back.is_empty() {
-            self.put_back = self.files.put_back().into_keys().collect();
+            self.put_back = self.files.put_back().into_keys().cloned().collect();
         }
     }
 
@@ -464,16 +464,16 @@ impl Intake {
         if self.put_back.is_empty() {
             return;
         }
-        let counts = self.files.put_back();
         let since = |key: &SeriesKey| self.open.get(key).map(|series| series.first_arrival);
-        let mut waiting: Vec<(Option<Moment>, SeriesKey)> =
-            counts.keys().map(|key| (since(key), key.clone())).collect();
+        let counts = self.files.put_back().into_iter();
+        let mut waiting: Vec<(Option<Moment>, SeriesKey, usize)> = counts
+            .map(|(key, count)| (since(key), key.clone(), count))
+            .collect();
         waiting.sort();
         let mut room = self.room();
         let mut idle = self.series_holding() == 0;
         self.put_back.clear();
-        for (_, key) in waiting {
-            let count = counts.get(&key).copied().unwrap_or(0);
+        for (_, key, count) in waiting {
             // A series larger than the bound goes on alone.
             if count > room && !idle {
                 room = 0;

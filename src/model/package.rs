@@ -134,7 +134,7 @@ mod tests {
         let package = ModelPackage::parse(&text(), b"network".to_vec()).unwrap();
         let [low, high] = package.manifest().input.window_hu;
         assert!((low + 1024.0).abs() < 1e-9 && (high - 250.0).abs() < 1e-9);
-        assert_eq!(package.manifest().title(), "covid-ct 1.0.0");
+        assert_eq!(package.manifest().title(), "covid-ct 1.1.0");
         assert!((package.manifest().logit_threshold() + 0.405_465).abs() < 1e-5);
     }
 
@@ -167,7 +167,7 @@ mod tests {
                 "shape = [48, 60, 64]",
                 "golden.shape",
             ),
-            ("covid-ct-1.0.0.onnx", "../x.onnx", "file"),
+            ("covid-ct-1.1.0.onnx", "../x.onnx", "file"),
             ("schema = 1", "schema = 2", "schema"),
             ("slope = 1.0", "slop = 1.0", "slop"),
             ("labels = [\"lesion\"]", "labels = []", "labels"),
@@ -185,8 +185,8 @@ mod tests {
             r#"
 schema = 1
 name = "covid-ct"
-version = "1.0.0"
-file = "covid-ct-1.0.0.onnx"
+version = "1.1.0"
+file = "covid-ct-1.1.0.onnx"
 digest = "{digest}"
 labels = ["lesion"]
 licence = "CC BY-NC-SA 4.0"

@@ -26,7 +26,6 @@ macro_rules! instruction_set {
             const TILES: Tiles = Tiles {
                 one: by_width!(plain: $($width)*),
                 two: &[],
-                triple: &[],
             };
 
             /// The operators, where this machine has the instructions.

@@ -4,17 +4,15 @@
     reason = "vector instructions on raw pointers, bounded by `Row::check`"
 )]
 
-use super::Row;
 use super::tile::{Place, Tiles, by_width};
 use super::x86::{self, Vectors};
+use super::{LANES, Row};
 use std::arch::x86_64::*;
 
-/// Two blocks × 14 voxels of sums, 2 weights and 1 input fill 31 of the 32 registers. Where one input serves three taps, 12
-/// voxels: beside 3 weights and 1 input, 14 would put sums on the stack and cost more than half of the speed.
+/// Two blocks × 14 voxels of sums, 2 weights and 1 input fill 31 of the 32 registers.
 const TILES: Tiles = Tiles {
     one: by_width!(plain::<1>: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
     two: by_width!(plain::<2>: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
-    triple: by_width!(triple: 1 2 3 4 5 6 7 8 9 10 11 12),
 };
 
 /// The operators, where this machine has the instructions.
@@ -28,11 +26,6 @@ pub(super) fn tiles() -> Option<&'static Tiles> {
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 unsafe fn plain<const B: usize, const T: usize>(row: &mut Row<'_>, place: Place) {
     unsafe { x86::plain::<Zmm, B, T>(row, place) }
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn triple<const T: usize>(row: &mut Row<'_>, place: Place) {
-    unsafe { x86::triple::<Zmm, T>(row, place) }
 }
 
 struct Zmm;
@@ -71,11 +64,45 @@ impl Vectors for Zmm {
     #[inline(always)]
     unsafe fn store(sums: __m512i, scales: __m512, to: *mut u8) {
         unsafe {
-            let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scales);
-            // Bounded first: past the range of i32 the conversion would give its lowest value.
-            let scaled = _mm512_min_ps(scaled, _mm512_set1_ps(255.0));
-            let whole = _mm512_max_epi32(_mm512_cvtps_epi32(scaled), _mm512_setzero_si512());
+            let whole = _mm512_max_epi32(scaled(sums, scales), _mm512_setzero_si512());
             _mm_storeu_si128(to.cast(), _mm512_cvtusepi32_epi8(whole));
         }
+    }
+
+    #[inline(always)]
+    unsafe fn store_four(sums: [__m512i; 4], scales: __m512, to: *mut u8, step: usize) {
+        unsafe {
+            // No closure: it would not have this instruction set.
+            let (a, b) = (scaled(sums[0], scales), scaled(sums[1], scales));
+            let (c, d) = (scaled(sums[2], scales), scaled(sums[3], scales));
+            // 32 to 16 to 8 bits, saturating, four channels of each voxel in each quarter; then voxel by voxel.
+            let bytes = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            let bytes = _mm512_permutexvar_epi32(order, bytes);
+            if step == LANES {
+                _mm512_storeu_si512(to.cast(), bytes);
+            } else {
+                _mm_storeu_si128(to.cast(), _mm512_castsi512_si128(bytes));
+                _mm_storeu_si128(to.add(step).cast(), _mm512_extracti32x4_epi32::<1>(bytes));
+                _mm_storeu_si128(
+                    to.add(2 * step).cast(),
+                    _mm512_extracti32x4_epi32::<2>(bytes),
+                );
+                _mm_storeu_si128(
+                    to.add(3 * step).cast(),
+                    _mm512_extracti32x4_epi32::<3>(bytes),
+                );
+            }
+        }
+    }
+}
+
+/// To whole numbers of at most 255.
+#[inline(always)]
+unsafe fn scaled(sums: __m512i, scales: __m512) -> __m512i {
+    unsafe {
+        let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scales);
+        // Bounded first: past the range of i32 the conversion would give its lowest value.
+        _mm512_cvtps_epi32(_mm512_min_ps(scaled, _mm512_set1_ps(255.0)))
     }
 }

@@ -1,8 +1,8 @@
 //! The int8 operators: one output row at a time, the same bits on every instruction set.
 //!
-//! A convolution is a sum over *taps*: for each tap, an input voxel at a fixed distance and a block of weights. 3³ and
-//! 1³ kernels, strides, two-source skips and the parities of a transposed convolution differ in their lists of taps only,
-//! so one operator runs them all.
+//! A convolution is a sum over *inputs*: four channels at one place of the kernel, found at a fixed distance from the output
+//! voxel, times a vector of weights. 3³ and 1³ kernels, strides, two-source skips and the parities of a transposed convolution
+//! differ in their lists of inputs only, so one operator runs them all; and inputs whose weights are all zero are not in the list.
 
 #[cfg(target_arch = "x86_64")]
 mod avx256;
@@ -29,49 +29,160 @@ pub(super) const LANES: usize = 16;
 /// Input channels that one multiply-accumulate takes.
 pub(super) const GROUP: usize = 4;
 
+/// Blocks of output channels that share a list of inputs: what fills the registers of the widest vectors.
+pub(super) const PAIR: usize = 2;
+/// Bytes of the weights from four input channels to 16 output channels.
+pub(super) const VECTOR: usize = LANES * GROUP;
+
 /// What a row reads from one tensor.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Source<'a> {
     /// The tensor, channels innermost.
     pub(super) bytes: &'a [u8],
-    /// Where tap offset 0 of the first output voxel lies.
+    /// Where offset 0 of the first output voxel lies.
     pub(super) start: usize,
-    /// Byte offsets of the taps. They come in threes one voxel apart where `triples` says so.
-    pub(super) taps: &'a [usize],
     /// Bytes from one output voxel's input to the next one's.
     pub(super) step: usize,
-    /// Channels of the tensor.
-    pub(super) channels: usize,
 }
 
-/// The weights of a row, in the order in which the operators read them.
+/// Four neighbouring channels of a tensor at one place of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Input {
+    /// Which of the kernel's places.
+    pub(super) tap: usize,
+    /// Its first channel, a multiple of [`GROUP`].
+    pub(super) channel: usize,
+}
+
+/// The weights of a row, in the order in which the operators read them; what is zero for all outputs of a pair is left out.
 #[derive(Clone, Debug)]
 pub(super) struct PackedWeights {
-    /// `[block of 16 output channels][source][tap][4 input channels][16 output channels][4]`.
-    bytes: Vec<i8>,
+    pairs: Vec<PackedPair>,
     /// Per output channel, the sum of its weights: what an operator that takes a number from each input adds again.
     totals: Vec<i32>,
 }
 
+/// The weights to one pair of blocks of output channels; the last pair may have one.
+#[derive(Clone, Debug, Default)]
+struct PackedPair {
+    /// `[source][input][block][16 output channels][4 input channels]`.
+    bytes: Vec<i8>,
+    /// The inputs of each source.
+    inputs: Vec<Vec<Input>>,
+    blocks: usize,
+}
+
 impl PackedWeights {
-    /// Weights in the order of `bytes`, for `outputs` channels, a multiple of [`LANES`].
-    pub(super) fn new(bytes: Vec<i8>, outputs: usize) -> PackedWeights {
-        let per_block = bytes.len() / (outputs / LANES).max(1);
-        let mut totals = vec![0; outputs];
-        let blocks = bytes.chunks(per_block.max(1));
-        for (totals, block) in totals.chunks_exact_mut(LANES).zip(blocks) {
-            for vector in block.chunks_exact(LANES * GROUP) {
-                for (total, four) in totals.iter_mut().zip(vector.chunks_exact(GROUP)) {
-                    *total += four.iter().map(|weight| i32::from(*weight)).sum::<i32>();
+    /// Weights to `outputs` channels, a multiple of [`LANES`]. `inputs` lists those of each source; `weight` gives the one
+    /// of an output channel, a source, and an input's channel (from 0 to 3).
+    pub(super) fn new(
+        outputs: usize,
+        inputs: &[Vec<Input>],
+        weight: impl Fn(usize, usize, Input, usize) -> i8,
+    ) -> PackedWeights {
+        let mut packed = PackedWeights {
+            pairs: Vec::new(),
+            totals: vec![0; outputs],
+        };
+        for first in (0..outputs).step_by(PAIR * LANES) {
+            let last = outputs.min(first + PAIR * LANES);
+            let mut pair = PackedPair {
+                blocks: (last - first) / LANES,
+                ..PackedPair::default()
+            };
+            for (source, inputs) in inputs.iter().enumerate() {
+                let mut kept = Vec::new();
+                for input in inputs {
+                    let outputs = first..last;
+                    let vectors = outputs
+                        .flat_map(|output| (0..GROUP).map(move |at| (output, at)))
+                        .map(|(output, at)| weight(output, source, *input, at));
+                    let length = pair.bytes.len();
+                    pair.bytes.extend(vectors);
+                    let added = pair.bytes.get(length..).unwrap_or(&[]);
+                    if added.iter().all(|weight| *weight == 0) {
+                        pair.bytes.truncate(length);
+                        continue;
+                    }
+                    let fours = added.chunks_exact(GROUP);
+                    let totals = packed.totals.iter_mut().skip(first);
+                    totals.zip(fours).for_each(|(total, four)| {
+                        *total += four.iter().map(|weight| i32::from(*weight)).sum::<i32>();
+                    });
+                    kept.push(*input);
                 }
+                pair.inputs.push(kept);
             }
+            packed.pairs.push(pair);
         }
-        PackedWeights { bytes, totals }
+        packed
     }
 
-    /// The weights in their order.
-    pub(super) fn bytes(&self) -> &[i8] {
-        &self.bytes
+    /// Weights that are stored: the products of one output voxel.
+    pub(super) fn count(&self) -> usize {
+        self.pairs.iter().map(|pair| pair.bytes.len()).sum()
+    }
+
+    /// The weight to an output channel from channel `at` (0 to 3) of an input of a source; `None` where it was left out.
+    pub(super) fn at(&self, output: usize, source: usize, input: Input, at: usize) -> Option<i8> {
+        let pair = self.pairs.get(output / (PAIR * LANES))?;
+        let before: usize = pair.inputs.iter().take(source).map(Vec::len).sum();
+        let mut own = pair.inputs.get(source)?.iter();
+        let number = before + own.position(|kept| *kept == input)?;
+        let vector = number * pair.blocks + output / LANES % PAIR;
+        let weight = vector * VECTOR + output % LANES * GROUP + at;
+        pair.bytes.get(weight).copied()
+    }
+
+    /// Where the inputs lie, for tensors whose taps lie at `taps`: the byte offsets of each source's.
+    ///
+    /// An input at a tap that is not in `taps` lies nowhere: `Row::check` refuses it.
+    pub(super) fn offsets(&self, taps: &[Vec<usize>]) -> Offsets {
+        let lies = |source: usize, input: &Input| {
+            let tap = taps.get(source).and_then(|taps| taps.get(input.tap));
+            tap.map_or(usize::MAX, |tap| tap + input.channel)
+        };
+        let pairs: Vec<Vec<Vec<usize>>> = self
+            .pairs
+            .iter()
+            .map(|pair| {
+                let sources = pair.inputs.iter().enumerate();
+                let of = |(source, inputs): (usize, &Vec<Input>)| {
+                    inputs.iter().map(|input| lies(source, input)).collect()
+                };
+                sources.map(of).collect()
+            })
+            .collect();
+        let mut last = vec![0; taps.len()];
+        for offsets in &pairs {
+            for (last, offsets) in last.iter_mut().zip(offsets) {
+                *last = offsets.iter().copied().fold(*last, usize::max);
+            }
+        }
+        Offsets { pairs, last }
+    }
+}
+
+/// Byte offsets of the inputs of [`PackedWeights`] in tensors of one shape.
+#[derive(Clone, Debug)]
+pub(super) struct Offsets {
+    /// `[pair][source]`, in the order of the weights.
+    pairs: Vec<Vec<Vec<usize>>>,
+    /// The highest of each source.
+    last: Vec<usize>,
+}
+
+impl Offsets {
+    /// Whether they are those of `weights`, for so many sources.
+    fn belong_to(&self, weights: &PackedWeights, sources: usize) -> bool {
+        let pairs = self.pairs.iter().zip(&weights.pairs);
+        let same = |(offsets, pair): (&Vec<Vec<usize>>, &PackedPair)| {
+            let lengths = offsets.iter().map(Vec::len);
+            offsets.len() == sources && lengths.eq(pair.inputs.iter().map(Vec::len))
+        };
+        self.pairs.len() == weights.pairs.len()
+            && self.last.len() == sources
+            && pairs.into_iter().all(same)
     }
 }
 
@@ -81,6 +192,8 @@ pub(super) struct Row<'a> {
     /// One or two tensors; the sums of both are added.
     pub(super) sources: &'a [Source<'a>],
     pub(super) weights: &'a PackedWeights,
+    /// Where the weights' inputs lie in the sources.
+    pub(super) offsets: &'a Offsets,
     /// Per output channel, in steps of input × weight.
     pub(super) bias: &'a [i32],
     /// Per output channel: from steps of input × weight to steps of the output.
@@ -98,34 +211,21 @@ pub(super) struct Row<'a> {
 pub(super) struct OutOfBounds;
 
 impl Row<'_> {
-    /// Bytes of weights of one block of 16 output channels.
-    fn block_bytes(&self) -> usize {
-        self.sources
-            .iter()
-            .map(|source| source.taps.len() * source.channels * LANES)
-            .sum()
-    }
-
     /// Whether every read and write of the row lies in its slices: what the vector operators rely on.
     fn check(&self) -> Result<(), OutOfBounds> {
         let channels = self.bias.len();
-        let mut weights = 0_usize;
-        for source in self.sources {
-            let last = source.taps.iter().copied().max().unwrap_or(0);
+        for (source, last) in self.sources.iter().zip(&self.offsets.last) {
             let across = source
                 .step
                 .checked_mul(self.width.saturating_sub(1))
                 .ok_or(OutOfBounds)?;
             let end = source
                 .start
-                .checked_add(last)
-                .and_then(|at| at.checked_add(across)?.checked_add(source.channels));
-            if end.is_none_or(|end| end > source.bytes.len())
-                || !source.channels.is_multiple_of(GROUP)
-            {
+                .checked_add(*last)
+                .and_then(|at| at.checked_add(across)?.checked_add(GROUP));
+            if end.is_none_or(|end| end > source.bytes.len()) {
                 return Err(OutOfBounds);
             }
-            weights += source.taps.len() * source.channels * channels;
         }
         let written = self
             .output_step
@@ -133,8 +233,8 @@ impl Row<'_> {
             .and_then(|at| at.checked_add(channels));
         let fits = channels.is_multiple_of(LANES)
             && self.scale.len() == channels
-            && self.weights.bytes.len() == weights
             && self.weights.totals.len() == channels
+            && self.offsets.belong_to(self.weights, self.sources.len())
             && written.is_some_and(|end| end <= self.output.len());
         if fits { Ok(()) } else { Err(OutOfBounds) }
     }

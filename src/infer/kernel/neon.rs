@@ -10,8 +10,8 @@
     reason = "vector instructions on raw pointers, bounded by `Row::check`; arrays of registers are indexed by loops that unroll"
 )]
 
-use super::tile::{Place, Tiles, VECTOR, by_width};
-use super::{GROUP, Isa, LANES, Row, Source};
+use super::tile::{Place, Tiles, by_width};
+use super::{GROUP, Isa, LANES, Row, Source, VECTOR};
 use std::arch::aarch64::*;
 use std::arch::asm;
 use std::arch::is_aarch64_feature_detected;
@@ -39,7 +39,6 @@ macro_rules! instruction_set {
             const TILES: Tiles = Tiles {
                 one: by_width!(plain: 1 2 3 4 5),
                 two: &[],
-                triple: &[],
             };
 
             /// The operators, where this machine has the instructions.
@@ -106,13 +105,9 @@ trait Multiply {
 
 #[inline(always)]
 unsafe fn plain<M: Multiply, const T: usize>(row: &mut Row<'_>, place: Place) {
-    let Place {
-        block,
-        per_block,
-        from,
-    } = place;
     unsafe {
-        let first = block * LANES;
+        let pair = row.weights.pairs.get_unchecked(place.pair);
+        let first = place.channel();
         let (bias, totals) = (
             row.bias.as_ptr().add(first),
             row.weights.totals.as_ptr().add(first),
@@ -126,26 +121,30 @@ unsafe fn plain<M: Multiply, const T: usize>(row: &mut Row<'_>, place: Place) {
             );
         }
         let mut sums = [start; T];
-        let mut weights = row.weights.bytes.as_ptr().add(block * per_block);
-        for source in row.sources {
-            weights = add::<M, T>(source, &mut sums, weights, from);
+        let mut weights = pair.bytes.as_ptr().add(place.block * VECTOR);
+        let step = pair.blocks * VECTOR;
+        let offsets = row.offsets.pairs.get_unchecked(place.pair);
+        for (source, offsets) in row.sources.iter().zip(offsets) {
+            weights = add::<M, T>(source, offsets, &mut sums, weights, step, place.from);
         }
         for t in 0..T {
             let output = row
                 .output
                 .as_mut_ptr()
-                .add((from + t) * row.output_step + first);
+                .add((place.from + t) * row.output_step + first);
             store(sums[t], row.scale.as_ptr().add(first), output);
         }
     }
 }
 
-/// Adds one source; returns where the next one's weights begin.
+/// Adds one source; returns where the next one's weights begin. `weights_step`: from one input's weights to the next one's.
 #[inline(always)]
 unsafe fn add<M: Multiply, const T: usize>(
     source: &Source<'_>,
+    offsets: &[usize],
     sums: &mut [Four<int32x4_t>; T],
     weights: *const i8,
+    weights_step: usize,
     from: usize,
 ) -> *const i8 {
     unsafe {
@@ -153,33 +152,31 @@ unsafe fn add<M: Multiply, const T: usize>(
         let base = source.bytes.as_ptr().add(source.start + from * step);
         let mut weights = weights;
         let mut local = *sums;
-        // 16 channels at a time, then what is left four at a time: a register of 16 would reach past the tensor.
-        let whole = source.channels / LANES;
-        let rest = source.channels % LANES / GROUP;
-        for tap in source.taps {
-            let mut input = base.add(*tap);
-            for _ in 0..whole {
-                let mut inputs = [vdupq_n_u8(0); T];
+        let mut rest = offsets;
+        while let Some(offset) = rest.first() {
+            let input = base.add(*offset);
+            let mut inputs = [vdupq_n_u8(0); T];
+            // 16 channels in one register where all four inputs are wanted, else four.
+            let whole = matches!(rest, [a, b, c, d, ..]
+                if *b == a + GROUP && *c == b + GROUP && *d == c + GROUP);
+            if whole {
                 for t in 0..T {
                     inputs[t] = less::<M>(vld1q_u8(input.add(t * step)));
                 }
                 group::<M, T, 0>(&mut local, &inputs, weights);
-                group::<M, T, 1>(&mut local, &inputs, weights.add(VECTOR));
-                group::<M, T, 2>(&mut local, &inputs, weights.add(2 * VECTOR));
-                group::<M, T, 3>(&mut local, &inputs, weights.add(3 * VECTOR));
-                input = input.add(LANES);
-                weights = weights.add(4 * VECTOR);
-            }
-            for _ in 0..rest {
-                let mut inputs = [vdupq_n_u8(0); T];
+                group::<M, T, 1>(&mut local, &inputs, weights.add(weights_step));
+                group::<M, T, 2>(&mut local, &inputs, weights.add(2 * weights_step));
+                group::<M, T, 3>(&mut local, &inputs, weights.add(3 * weights_step));
+            } else {
                 for t in 0..T {
                     let four = input.add(t * step).cast::<u32>().read_unaligned();
                     inputs[t] = less::<M>(vreinterpretq_u8_u32(vdupq_n_u32(four)));
                 }
                 group::<M, T, 0>(&mut local, &inputs, weights);
-                input = input.add(GROUP);
-                weights = weights.add(VECTOR);
             }
+            let taken = if whole { 4 } else { 1 };
+            weights = weights.add(taken * weights_step);
+            rest = rest.get_unchecked(taken..);
         }
         *sums = local;
         weights

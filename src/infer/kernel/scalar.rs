@@ -1,6 +1,6 @@
 //! The reference: plain Rust, no speed, no doubt.
 
-use super::{GROUP, LANES, Row};
+use super::{GROUP, LANES, PAIR, Row, VECTOR};
 
 pub(super) fn run(row: &mut Row<'_>) {
     for x in 0..row.width {
@@ -18,25 +18,21 @@ pub(super) fn run(row: &mut Row<'_>) {
 
 fn sum(row: &Row<'_>, x: usize, channel: usize) -> i32 {
     let (block, lane) = (channel / LANES, channel % LANES);
-    let first = block * row.block_bytes();
-    let mut weights = row
-        .weights
-        .bytes
-        .get(first..)
-        .unwrap_or(&[])
-        .chunks_exact(LANES * GROUP);
     let mut sum = row.bias.get(channel).copied().unwrap_or(0);
-    for source in row.sources {
-        for tap in source.taps {
-            let voxel = source.start + tap + x * source.step;
-            let inputs = source
-                .bytes
-                .get(voxel..voxel + source.channels)
-                .unwrap_or(&[]);
-            for (four, group) in inputs.chunks_exact(GROUP).zip(weights.by_ref()) {
-                for (input, weight) in four.iter().zip(group.iter().skip(lane * GROUP)) {
-                    sum = sum.wrapping_add(i32::from(*input) * i32::from(*weight));
-                }
+    let (Some(pair), Some(offsets)) = (
+        row.weights.pairs.get(block / PAIR),
+        row.offsets.pairs.get(block / PAIR),
+    ) else {
+        return sum;
+    };
+    let vectors = pair.bytes.chunks_exact(VECTOR);
+    let mut vectors = vectors.skip(block % PAIR).step_by(pair.blocks);
+    for (source, offsets) in row.sources.iter().zip(offsets) {
+        for (offset, weights) in offsets.iter().zip(vectors.by_ref()) {
+            let input = source.start + offset + x * source.step;
+            let four = source.bytes.get(input..input + GROUP).unwrap_or(&[]);
+            for (input, weight) in four.iter().zip(weights.iter().skip(lane * GROUP)) {
+                sum = sum.wrapping_add(i32::from(*input) * i32::from(*weight));
             }
         }
     }

@@ -10,7 +10,6 @@ struct Tensor {
     start: usize,
     taps: Vec<usize>,
     step: usize,
-    channels: usize,
 }
 
 /// A row's numbers, owned.
@@ -34,16 +33,16 @@ fn run_on(isa: Isa, case: &Case) -> Vec<u8> {
         .map(|tensor| Source {
             bytes: &tensor.bytes,
             start: tensor.start,
-            taps: &tensor.taps,
             step: tensor.step,
-            channels: tensor.channels,
         })
         .collect();
+    let taps: Vec<Vec<usize>> = case.tensors.iter().map(|each| each.taps.clone()).collect();
     let written = case.output_step * (case.width - 1) + case.bias.len();
     let mut output = vec![UNTOUCHED; written + 7];
     let mut row = Row {
         sources: &sources,
         weights: &case.weights,
+        offsets: &case.weights.offsets(&taps),
         bias: &case.bias,
         scale: &case.scale,
         output: &mut output,
@@ -113,6 +112,8 @@ struct Shape {
     width: usize,
     taps: Taps,
     stride: usize,
+    /// Of eight inputs, so many that no output uses.
+    left_out: u32,
     /// Bytes before the row, and bytes between output voxels that belong to others.
     start: usize,
     gap: usize,
@@ -177,7 +178,7 @@ fn made(shape: &Shape, numbers: Numbers, seed: u64) -> Case {
     let outputs = shape.blocks * LANES;
     let (across, rows) = (shape.taps.across(), shape.taps.rows());
     let mut tensors = Vec::new();
-    let mut weights = Vec::new();
+    let mut inputs = Vec::new();
     for channels in &shape.channels {
         let line = ((shape.width - 1) * shape.stride + across) * channels + shape.gap;
         let taps = (0..rows).flat_map(|row| (0..across).map(move |x| row * line + x * channels));
@@ -188,21 +189,51 @@ fn made(shape: &Shape, numbers: Numbers, seed: u64) -> Case {
             start: shape.start,
             taps: taps.collect(),
             step: channels * shape.stride,
-            channels: *channels,
         });
+        let channels = (0..*channels).step_by(GROUP);
+        let taps = 0..rows * across;
+        inputs.push(
+            taps.flat_map(|tap| channels.clone().map(move |channel| Input { tap, channel }))
+                .collect(),
+        );
     }
-    let inputs: usize = shape.channels.iter().sum::<usize>() * across * rows;
-    for at in 0..inputs * outputs {
-        weights.push(dice.weight(numbers, at / GROUP));
-    }
+    let weights = made_weights(outputs, &inputs, shape.left_out, numbers, &mut dice);
     Case {
         tensors,
-        weights: PackedWeights::new(weights, outputs),
+        weights,
         bias: (0..outputs).map(|_| dice.bias(numbers)).collect(),
         scale: (0..outputs).map(|_| dice.scale(numbers)).collect(),
         width: shape.width,
         output_step: outputs + shape.gap,
     }
+}
+
+/// Weights of which each pair of blocks has `left_out` of eight inputs without one.
+fn made_weights(
+    outputs: usize,
+    inputs: &[Vec<Input>],
+    left_out: u32,
+    numbers: Numbers,
+    dice: &mut Dice,
+) -> PackedWeights {
+    let count: usize = inputs.iter().map(Vec::len).sum();
+    let pairs = outputs.div_ceil(PAIR * LANES);
+    let kept: Vec<bool> = (0..count * pairs)
+        .map(|_| dice.next() % 8 >= left_out)
+        .collect();
+    let values: Vec<i8> = (0..count * outputs * GROUP)
+        .map(|at| dice.weight(numbers, at / GROUP))
+        .collect();
+    PackedWeights::new(outputs, inputs, |output, source, input, at| {
+        let before: usize = inputs[..source].iter().map(Vec::len).sum();
+        let own = inputs[source].iter().position(|each| *each == input);
+        let number = before + own.unwrap();
+        if kept[number * pairs + output / (PAIR * LANES)] {
+            values[(number * outputs + output) * GROUP + at]
+        } else {
+            0
+        }
+    })
 }
 
 fn numbers() -> impl Strategy<Value = Numbers> {
@@ -218,10 +249,10 @@ prop_compose! {
     fn shape()(
         first in 1..=GROUPS_MAX, second in 0..GROUPS_MAX, blocks in 1_usize..5, width in 1..=WIDTH_MAX,
         taps in prop_oneof![(1_usize..4).prop_map(Taps::Threes), Just(Taps::One), (1_usize..4).prop_map(Taps::Twos)],
-        stride in 1_usize..4, start in 0_usize..40, gap in 0_usize..40,
+        stride in 1_usize..4, left_out in 0_u32..8, start in 0_usize..40, gap in 0_usize..40,
     ) -> Shape {
         let channels = [first, second].into_iter().filter(|groups| *groups > 0).map(|groups| groups * GROUP).collect();
-        Shape { channels, blocks, width, taps, stride, start, gap }
+        Shape { channels, blocks, width, taps, stride, left_out, start, gap }
     }
 }
 
@@ -263,6 +294,7 @@ fn every_width_of_a_tile_gives_the_bits_of_plain_rust() {
                     width,
                     taps,
                     stride,
+                    left_out: 3,
                     start: 0,
                     gap: 0,
                 };
@@ -280,8 +312,12 @@ fn every_width_of_a_tile_gives_the_bits_of_plain_rust() {
 #[test]
 fn a_sum_is_the_products_and_the_bias() {
     // Two voxels of four channels; output channel 0 takes them times 1, 2, 3, 4, channel 1 times -1, the others not.
-    let mut weights = vec![0_i8; LANES * GROUP];
-    weights[..8].copy_from_slice(&[1, 2, 3, 4, -1, -1, -1, -1]);
+    let inputs = vec![Input { tap: 0, channel: 0 }];
+    let weights = PackedWeights::new(LANES, &[inputs], |output, _, _, at| match output {
+        0 => [1, 2, 3, 4][at],
+        1 => -1,
+        _ => 0,
+    });
     let mut bias = vec![0; LANES];
     bias[0] = 5;
     bias[1] = 1000;
@@ -291,9 +327,8 @@ fn a_sum_is_the_products_and_the_bias() {
             start: 0,
             taps: vec![0],
             step: 4,
-            channels: 4,
         }],
-        weights: PackedWeights::new(weights, LANES),
+        weights,
         bias,
         scale: vec![0.5; LANES],
         width: 2,
@@ -310,8 +345,9 @@ fn a_sum_is_the_products_and_the_bias() {
 #[test]
 fn a_row_that_reaches_past_a_slice_is_not_computed() {
     let bytes = [1_u8; 64];
-    let taps = [0, 16, 32];
-    let weights = PackedWeights::new(vec![1; 3 * 16 * 16], 16);
+    let inputs = (0..3).flat_map(|tap| [0, 4, 8, 12].map(|channel| Input { tap, channel }));
+    let weights = PackedWeights::new(16, &[inputs.collect()], |_, _, _, _| 1);
+    let offsets = weights.offsets(&[vec![0, 16, 32]]);
     let (bias, scale) = ([0; 16], [1.0; 16]);
     for (start, width, room, fits) in [
         (0, 1, 16, true),
@@ -324,14 +360,13 @@ fn a_row_that_reaches_past_a_slice_is_not_computed() {
         let source = Source {
             bytes: &bytes,
             start,
-            taps: &taps,
             step: 16,
-            channels: 16,
         };
         let mut output = vec![0; room];
         let mut row = Row {
             sources: &[source],
             weights: &weights,
+            offsets: &offsets,
             bias: &bias,
             scale: &scale,
             output: &mut output,
@@ -344,6 +379,26 @@ fn a_row_that_reaches_past_a_slice_is_not_computed() {
             fits,
             "start {start}, width {width}, room {room}"
         );
+    }
+    // Offsets of other weights, or of a tensor whose kernel has fewer places.
+    let other = PackedWeights::new(16, &[vec![Input { tap: 0, channel: 0 }]], |_, _, _, _| 1);
+    for offsets in [other.offsets(&[vec![0]]), weights.offsets(&[vec![0, 16]])] {
+        let mut output = vec![0; 16];
+        let mut row = Row {
+            sources: &[Source {
+                bytes: &bytes,
+                start: 0,
+                step: 16,
+            }],
+            weights: &weights,
+            offsets: &offsets,
+            bias: &bias,
+            scale: &scale,
+            output: &mut output,
+            output_step: 16,
+            width: 1,
+        };
+        assert!(run(Isa::fastest(), &mut row).is_err());
     }
 }
 

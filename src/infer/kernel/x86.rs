@@ -9,8 +9,8 @@
     reason = "raw pointers, bounded by `Row::check`; arrays of registers are indexed by loops that unroll"
 )]
 
-use super::tile::{Place, Tiles, VECTOR};
-use super::{GROUP, Isa, LANES, Row, Source, avx256, avx512};
+use super::tile::{Place, Tiles};
+use super::{Isa, LANES, Row, Source, VECTOR, avx256, avx512};
 
 /// The operators of `isa`, where this machine has it.
 pub(super) fn tiles(isa: Isa) -> Option<&'static Tiles> {
@@ -48,6 +48,13 @@ pub(super) trait Vectors {
     unsafe fn added(sums: Self::Sums, inputs: Self::Inputs, weights: Self::Weights) -> Self::Sums;
     /// Writes 16 bytes: each sum times its scale, to the nearest whole number, ties to even, within 0 to 255.
     unsafe fn store(sums: Self::Sums, scales: Self::Scales, to: *mut u8);
+    /// The same for four voxels that lie `step` bytes apart.
+    #[inline(always)]
+    unsafe fn store_four(sums: [Self::Sums; 4], scales: Self::Scales, to: *mut u8, step: usize) {
+        for t in 0..4 {
+            unsafe { Self::store(sums[t], scales, to.add(t * step)) }
+        }
+    }
 }
 
 /// `T` voxels and `B` blocks of output channels.
@@ -56,131 +63,69 @@ pub(super) unsafe fn plain<V: Vectors, const B: usize, const T: usize>(
     row: &mut Row<'_>,
     place: Place,
 ) {
-    let Place {
-        block,
-        per_block,
-        from,
-    } = place;
     unsafe {
-        let bias = row.bias.as_ptr().add(block * LANES);
+        let pair = row.weights.pairs.get_unchecked(place.pair);
+        let bias = row.bias.as_ptr().add(place.channel());
         let mut first = [V::sums(bias); B];
         for b in 1..B {
             first[b] = V::sums(bias.add(b * LANES));
         }
         let mut sums = [first; T];
-        let mut weights = row.weights.bytes.as_ptr().add(block * per_block);
-        for source in row.sources {
+        let mut weights = Weights {
+            next: pair.bytes.as_ptr().add(place.block * VECTOR),
+            step: pair.blocks * VECTOR,
+        };
+        let offsets = row.offsets.pairs.get_unchecked(place.pair);
+        for (source, offsets) in row.sources.iter().zip(offsets) {
             // Where the distance of voxels is known, addresses need no register.
             weights = match source.step {
-                16 => add::<V, B, T, 16>(source, &mut sums, weights, per_block, from),
-                32 => add::<V, B, T, 32>(source, &mut sums, weights, per_block, from),
-                64 => add::<V, B, T, 64>(source, &mut sums, weights, per_block, from),
-                96 => add::<V, B, T, 96>(source, &mut sums, weights, per_block, from),
-                128 => add::<V, B, T, 128>(source, &mut sums, weights, per_block, from),
-                _ => add::<V, B, T, 0>(source, &mut sums, weights, per_block, from),
+                8 => add::<V, B, T, 8>(source, offsets, &mut sums, weights, place.from),
+                16 => add::<V, B, T, 16>(source, offsets, &mut sums, weights, place.from),
+                32 => add::<V, B, T, 32>(source, offsets, &mut sums, weights, place.from),
+                64 => add::<V, B, T, 64>(source, offsets, &mut sums, weights, place.from),
+                96 => add::<V, B, T, 96>(source, offsets, &mut sums, weights, place.from),
+                128 => add::<V, B, T, 128>(source, offsets, &mut sums, weights, place.from),
+                _ => add::<V, B, T, 0>(source, offsets, &mut sums, weights, place.from),
             };
         }
-        store::<V, B, T>(row, block, from, &sums);
+        store::<V, B, T>(row, place, &sums);
     }
+}
+
+/// The weights of the next input to a tile's blocks, and how far those of the one after it lie behind.
+#[derive(Clone, Copy)]
+struct Weights {
+    next: *const i8,
+    step: usize,
 }
 
 /// Adds one source; returns where the next one's weights begin. `STEP` is the source's step, or 0 for any.
 #[inline(always)]
 unsafe fn add<V: Vectors, const B: usize, const T: usize, const STEP: usize>(
     source: &Source<'_>,
+    offsets: &[usize],
     sums: &mut [[V::Sums; B]; T],
-    weights: *const i8,
-    per_block: usize,
+    weights: Weights,
     from: usize,
-) -> *const i8 {
+) -> Weights {
     unsafe {
         let step = if STEP == 0 { source.step } else { STEP };
         let base = source.bytes.as_ptr().add(source.start + from * step);
         let mut weights = weights;
         let mut local = *sums;
-        for tap in source.taps {
-            let mut input = base.add(*tap);
-            for _ in 0..source.channels / GROUP {
-                let mut weight = [V::weights(weights); B];
-                for b in 1..B {
-                    weight[b] = V::weights(weights.add(b * per_block));
-                }
-                for t in 0..T {
-                    let four = V::inputs(input.add(t * step));
-                    for b in 0..B {
-                        local[t][b] = V::added(local[t][b], four, weight[b]);
-                    }
-                }
-                input = input.add(GROUP);
-                weights = weights.add(VECTOR);
+        for offset in offsets {
+            let input = base.add(*offset);
+            let mut weight = [V::weights(weights.next); B];
+            for b in 1..B {
+                weight[b] = V::weights(weights.next.add(b * VECTOR));
             }
-        }
-        *sums = local;
-        weights
-    }
-}
-
-/// `T` voxels of one block whose taps are rows of three: each input is read once for all three.
-#[inline(always)]
-pub(super) unsafe fn triple<V: Vectors, const T: usize>(row: &mut Row<'_>, place: Place) {
-    let Place {
-        block,
-        per_block,
-        from,
-    } = place;
-    unsafe {
-        let mut sums = [[V::sums(row.bias.as_ptr().add(block * LANES))]; T];
-        let mut weights = row.weights.bytes.as_ptr().add(block * per_block);
-        for source in row.sources {
-            weights = match source.step {
-                8 => add_triple::<V, T, 8>(source, &mut sums, weights, from),
-                16 => add_triple::<V, T, 16>(source, &mut sums, weights, from),
-                _ => add_triple::<V, T, 0>(source, &mut sums, weights, from),
-            };
-        }
-        store::<V, 1, T>(row, block, from, &sums);
-    }
-}
-
-/// As [`add`], three taps at a time.
-#[inline(always)]
-unsafe fn add_triple<V: Vectors, const T: usize, const STEP: usize>(
-    source: &Source<'_>,
-    sums: &mut [[V::Sums; 1]; T],
-    weights: *const i8,
-    from: usize,
-) -> *const i8 {
-    unsafe {
-        let step = if STEP == 0 { source.step } else { STEP };
-        let base = source.bytes.as_ptr().add(source.start + from * step);
-        let mut weights = weights;
-        let mut local = *sums;
-        // Taps are neighbours, so a voxel's channels are a step.
-        let channels = step;
-        // One tap's weights lie `tap` bytes behind the one before.
-        let tap = channels * LANES;
-        for three in source.taps.chunks_exact(3) {
-            let mut input = base.add(three[0]);
-            for _ in 0..channels / GROUP {
-                let w0 = V::weights(weights);
-                let w1 = V::weights(weights.add(tap));
-                let w2 = V::weights(weights.add(2 * tap));
-                for t in 0..T + 2 {
-                    let four = V::inputs(input.add(t * step));
-                    if t < T {
-                        local[t][0] = V::added(local[t][0], four, w0);
-                    }
-                    if t >= 1 && t < T + 1 {
-                        local[t - 1][0] = V::added(local[t - 1][0], four, w1);
-                    }
-                    if t >= 2 {
-                        local[t - 2][0] = V::added(local[t - 2][0], four, w2);
-                    }
+            for t in 0..T {
+                let four = V::inputs(input.add(t * step));
+                for b in 0..B {
+                    local[t][b] = V::added(local[t][b], four, weight[b]);
                 }
-                input = input.add(GROUP);
-                weights = weights.add(VECTOR);
             }
-            weights = weights.add(2 * tap);
+            weights.next = weights.next.add(weights.step);
         }
         *sums = local;
         weights
@@ -189,20 +134,27 @@ unsafe fn add_triple<V: Vectors, const T: usize, const STEP: usize>(
 
 /// Writes a tile.
 #[inline(always)]
-pub(super) unsafe fn store<V: Vectors, const B: usize, const T: usize>(
+unsafe fn store<V: Vectors, const B: usize, const T: usize>(
     row: &mut Row<'_>,
-    block: usize,
-    from: usize,
+    place: Place,
     sums: &[[V::Sums; B]; T],
 ) {
     unsafe {
         for b in 0..B {
-            let scales = V::scales(row.scale.as_ptr().add((block + b) * LANES));
-            let output = row
-                .output
-                .as_mut_ptr()
-                .add(from * row.output_step + (block + b) * LANES);
-            for t in 0..T {
+            let channel = place.channel() + b * LANES;
+            let scales = V::scales(row.scale.as_ptr().add(channel));
+            let output = row.output.as_mut_ptr();
+            let output = output.add(place.from * row.output_step + channel);
+            for t in (0..T / 4 * 4).step_by(4) {
+                let four = [sums[t][b], sums[t + 1][b], sums[t + 2][b], sums[t + 3][b]];
+                V::store_four(
+                    four,
+                    scales,
+                    output.add(t * row.output_step),
+                    row.output_step,
+                );
+            }
+            for t in T / 4 * 4..T {
                 V::store(sums[t][b], scales, output.add(t * row.output_step));
             }
         }
