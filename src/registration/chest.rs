@@ -82,11 +82,13 @@ impl ReducedChest {
             for (cells, side) in [(&mut *right, Side::Right), (&mut *left, Side::Left)] {
                 let mark = side.mark();
                 let cells = cells.row_mut(z / CELL, y / CELL);
-                for (cell, voxels) in cells.iter_mut().zip(row.chunks(CELL)) {
-                    *cell += voxels
-                        .iter()
-                        .map(|found| u8::from(*found == mark))
-                        .sum::<u8>();
+                let (pairs, last) = row.as_chunks::<CELL>();
+                let (inner, rest) = cells.split_at_mut(pairs.len().min(cells.len()));
+                for (cell, [one, other]) in inner.iter_mut().zip(pairs) {
+                    *cell += u8::from(*one == mark) + u8::from(*other == mark);
+                }
+                for (cell, voxel) in rest.iter_mut().zip(last) {
+                    *cell += u8::from(*voxel == mark);
                 }
             }
         }

@@ -1,12 +1,75 @@
 //! How full of lung each place is, smoothed over some cells: the hill that the fit climbs.
 
-use super::chest::{FULL, ReducedChest};
+use super::chest::{CELL, FULL, ReducedChest};
 use crate::volume::{Grid3, whole};
+
+/// Both lungs of a chest: how many of its voxels each cell holds.
+#[derive(Debug)]
+pub(super) struct Lungs {
+    voxels: Grid3<u8>,
+    /// What a full cell holds.
+    full: u8,
+    cell_mm: [f64; 3],
+}
+
+impl Lungs {
+    pub(super) fn of(chest: &ReducedChest) -> Lungs {
+        Lungs {
+            voxels: chest.both(),
+            full: FULL,
+            cell_mm: chest.cell_mm,
+        }
+    }
+
+    /// The same in cells of twice the edge.
+    pub(super) fn halved(&self) -> Lungs {
+        let [_, rows, columns] = self.voxels.shape();
+        let shape = self.voxels.shape().map(|size| size.div_ceil(CELL));
+        let mut voxels = Grid3::filled(shape, 0_u8);
+        for (z, plane) in self.voxels.planes().enumerate() {
+            for (y, row) in plane.chunks_exact(columns.max(1)).enumerate().take(rows) {
+                let to = voxels.row_mut(z / CELL, y / CELL);
+                for (sum, cells) in to.iter_mut().zip(row.chunks(CELL)) {
+                    *sum += cells.iter().sum::<u8>();
+                }
+            }
+        }
+        Lungs {
+            voxels,
+            full: self.full.saturating_mul(FULL),
+            cell_mm: self.cell_mm.map(|edge| edge * CELL as f64),
+        }
+    }
+
+    /// Voxels of lung along each axis `z, y, x`: in each plane, each row, each column.
+    pub(super) fn along(&self) -> [Vec<u64>; 3] {
+        let [depth, rows, columns] = self.voxels.shape();
+        let mut along = [vec![0_u64; depth], vec![0; rows], vec![0; columns]];
+        let [along_z, along_y, along_x] = &mut along;
+        for (plane, in_plane) in self.voxels.planes().zip(along_z) {
+            for (row, in_row) in plane.chunks_exact(columns.max(1)).zip(&mut *along_y) {
+                let mut sum = 0;
+                for (count, in_column) in row.iter().zip(&mut *along_x) {
+                    sum += u64::from(*count);
+                    *in_column += u64::from(*count);
+                }
+                *in_row += sum;
+                *in_plane += sum;
+            }
+        }
+        along
+    }
+
+    /// Edges of a cell `z, y, x`, mm.
+    pub(super) fn cell_mm(&self) -> [f64; 3] {
+        self.cell_mm
+    }
+}
 
 /// The lungs of one chest, smoothed by a box, with an empty margin as wide as the box reaches.
 #[derive(Debug)]
 pub(super) struct Field {
-    /// Lung voxels in the box around each cell; at most 8 × 9³, which fits.
+    /// Lung voxels in the box around each cell; at most 64 × 9³, which fits.
     sums: Grid3<u16>,
     cell_mm: [f64; 3],
     margin: usize,
@@ -24,10 +87,11 @@ pub(super) struct Spot {
 }
 
 impl Field {
-    /// The field of `chest`; each cell is the mean of those at most `reach` (0 to 4) away along each axis.
-    pub(super) fn of(chest: &ReducedChest, reach: usize) -> Field {
+    /// The field of `lungs`; each cell is the mean of those at most `reach` (0 to 4) away along each axis.
+    pub(super) fn of(lungs: &Lungs, reach: usize) -> Field {
         let margin = reach + 1;
-        let lungs = chest.both();
+        let (cell_mm, full) = (lungs.cell_mm, f64::from(lungs.full));
+        let lungs = &lungs.voxels;
         let [_, rows, columns] = lungs.shape();
         let mut sums = Grid3::filled(lungs.shape().map(|size| size + 2 * margin), 0_u16);
         for (z, plane) in lungs.planes().enumerate() {
@@ -45,36 +109,37 @@ impl Field {
         let width = (2 * reach + 1) as f64;
         Field {
             sums,
-            cell_mm: chest.cell_mm,
+            cell_mm,
             margin,
-            full: f64::from(FULL) * width.powi(3),
+            full: full * width.powi(3),
         }
     }
 
     /// About `wanted` spots on the slope between outside and inside, evenly taken in index order.
     pub(super) fn slope(&self, wanted: usize) -> Vec<Spot> {
-        let on_slope = |sum: u16| {
-            let height = f64::from(sum) / self.full;
-            (0.02..0.98).contains(&height).then_some(height)
-        };
-        let found = self.sums.values().iter();
-        let found = found.filter(|sum| on_slope(**sum).is_some()).count();
-        let spots = self.places().filter_map(|(at, sum)| {
-            on_slope(sum).map(|height| Spot {
-                at: self.millimetres(at),
-                height,
-            })
-        });
-        spots.step_by((found / wanted.max(1)).max(1)).collect()
+        let [low, high] = [0.02, 0.98].map(|share| u16::try_from(whole(share * self.full)));
+        let (low, high) = (low.unwrap_or(u16::MAX), high.unwrap_or(u16::MAX));
+        let on_slope = |sum: u16| sum > low && sum < high;
+        let cells = self.sums.values();
+        let found = cells.iter().filter(|sum| on_slope(**sum)).count();
+        let taken = self.every(found / wanted.max(1));
+        let taken = taken.filter(|(_, sum)| on_slope(**sum));
+        taken.map(|(index, sum)| self.spot(index, *sum)).collect()
     }
 
-    /// Every cell that holds lung.
-    pub(super) fn lung(&self) -> impl Iterator<Item = Spot> {
-        let held = self.places().filter(|(_, sum)| *sum > 0);
-        held.map(|(at, sum)| Spot {
-            at: self.millimetres(at),
-            height: f64::from(sum) / self.full,
-        })
+    /// Of `few` cells that hold lung one, or all.
+    pub(super) fn lung(&self, few: usize) -> impl Iterator<Item = Spot> {
+        let held = self.every(few).filter(|(_, sum)| **sum > 0);
+        held.map(|(index, sum)| self.spot(index, *sum))
+    }
+
+    /// About every `few`th cell with its number, spread over all rows and columns.
+    fn every(&self, few: usize) -> impl Iterator<Item = (usize, &u16)> {
+        let [_, rows, columns] = self.sums.shape();
+        // A step that shares a factor with the row's length would meet some columns again and again, and others never.
+        let apart = |step: &usize| divisor(*step, rows * columns) == 1;
+        let step = (few.max(1)..).find(apart).unwrap_or(1);
+        self.sums.values().iter().enumerate().step_by(step)
     }
 
     /// Area of the lungs' surface, mm².
@@ -83,7 +148,8 @@ impl Field {
     /// vectors is 3/2 (Cauchy's projections).
     pub(super) fn surface_mm2(&self) -> f64 {
         let [_, rows, columns] = self.sums.shape();
-        let inside = |sum: u16| f64::from(sum) >= self.full / 2.0;
+        let half = u16::try_from(whole(self.full / 2.0)).unwrap_or(u16::MAX);
+        let inside = |sum: u16| sum >= half;
         // The empty margin parts each row and plane from the next.
         let faces = |stride: usize| {
             let cells = self.sums.values();
@@ -97,21 +163,19 @@ impl Field {
         along.max(1.0) * 2.0 / 3.0
     }
 
-    fn places(&self) -> impl Iterator<Item = ([usize; 3], u16)> {
+    /// The cell of number `index`.
+    fn spot(&self, index: usize, sum: u16) -> Spot {
         let [_, rows, columns] = self.sums.shape();
-        let cells = self.sums.values().iter().enumerate();
-        cells.map(move |(index, sum)| {
-            let (row, x) = (index / columns.max(1), index % columns.max(1));
-            ([row / rows.max(1), row % rows.max(1), x], *sum)
-        })
-    }
-
-    fn millimetres(&self, cell: [usize; 3]) -> [f64; 3] {
+        let (row, x) = (index / columns.max(1), index % columns.max(1));
+        let cell = [row / rows.max(1), row % rows.max(1), x];
         let mut at = self.cell_mm;
         for (at, cell) in at.iter_mut().zip(cell) {
             *at *= cell as f64 + 0.5 - self.margin as f64;
         }
-        at
+        Spot {
+            at,
+            height: f64::from(sum) / self.full,
+        }
     }
 
     /// Height and its slope a mm at `at`, interpolated trilinearly; nothing outside.
@@ -157,6 +221,14 @@ impl Field {
         }
         (mix(low_y, high_y, pz) / self.full, slope)
     }
+}
+
+/// The greatest number that divides both. Source: Euclid, Elements VII.2.
+fn divisor(mut one: usize, mut other: usize) -> usize {
+    while other > 0 {
+        (one, other) = (other, one % other);
+    }
+    one
 }
 
 /// Each cell becomes the sum of those at most `reach` away along each axis: three passes of a sliding window.

@@ -2,20 +2,22 @@
 
 use super::chest::ReducedChest;
 use super::equations::Equations;
-use super::field::{Field, Spot};
+use super::field::{Field, Lungs, Spot};
 use super::map::ChestMap;
 
-/// Cells that the lungs are smoothed over on each side, coarse step first: 22 mm finds them, 11 mm settles them.
-const REACHES: [usize; 2] = [4, 2];
-/// Steps of the fit at each smoothness.
+/// Cells that the lungs are smoothed over on each side: 22 mm on cells of 11 mm, where the lungs find each other, then 11 mm
+/// on those of 5.6 mm, where they settle.
+const REACH: usize = 2;
+/// Spots a step looks at: first, then.
+const SPOTS: [usize; 2] = [700, 1200];
+/// Shifts below this end the steps, mm; turns and scales count as what they do [`ARM_MM`] away. First, then.
+const SETTLED_MM: [f64; 2] = [1.0, 0.1];
+/// Of so many cells one is asked how well the lungs lie.
+const ASKED: usize = 3;
+/// Steps of one pass.
 const STEPS_MAX: usize = 8;
-/// Shifts below this end the fit, mm; turns and scales count as what they do [`ARM_MM`] away.
-const SETTLED_MM: f64 = 0.05;
 /// Half the height of a lung, mm.
 const ARM_MM: f64 = 120.0;
-/// Spots a step looks at.
-const SPOTS: usize = 1500;
-
 /// Below this the lungs do not lie over each other. Measured: own copies 0.96 to 1, different people 0.79 to 0.89
 /// (docs/decisions/0010-priors.md). It tells what cannot be compared by zone, not who it is.
 const DICE_MIN: f64 = 0.85;
@@ -61,18 +63,18 @@ pub fn register(
     present: &ReducedChest,
     prior: &ReducedChest,
 ) -> Result<Registration, Unregistered> {
-    let [there, here] = [moments(prior)?, moments(present)?];
-    let mut growth = [1.0; 3];
-    for ((growth, here), there) in growth.iter_mut().zip(here.spread).zip(there.spread) {
-        *growth = (here / there).clamp(*SCALES.start(), *SCALES.end());
+    let (here, there) = (Lungs::of(present), Lungs::of(prior));
+    let mut map = start(&here, &there)?;
+    let grids = [(here.halved(), there.halved()), (here, there)];
+    for ((grids, spots), settled_mm) in grids.iter().zip(SPOTS).zip(SETTLED_MM) {
+        let (here, there) = grids;
+        let spots = Field::of(there, REACH).slope(spots);
+        map = settle(map, &spots, &Field::of(here, REACH), settled_mm);
     }
-    let mut map = ChestMap::new(there.middle, here.middle, growth);
-    for reach in REACHES {
-        let field = Field::of(present, reach);
-        let spots = Field::of(prior, reach).slope(SPOTS);
-        map = settle(map, &spots, &field);
-    }
-    let [dice, gap_mm] = overlap(&map, present, prior);
+    let [_, (here, there)] = &grids;
+    let fields = [Field::of(here, 0), Field::of(there, 0)];
+    let volumes = [present.volume_mm3(), prior.volume_mm3()];
+    let [dice, gap_mm] = overlap(&map, &fields, volumes);
     let straight = map.turn_degrees() <= TURN_DEGREES_MAX;
     let grown = map.scale().iter().all(|scale| SCALES.contains(scale));
     if !dice.is_finite() || dice < DICE_MIN {
@@ -85,11 +87,16 @@ pub fn register(
 }
 
 /// Steps until the map stays.
-fn settle(mut map: ChestMap, spots: &[Spot], field: &Field) -> ChestMap {
+fn settle(mut map: ChestMap, spots: &[Spot], field: &Field, settled_mm: f64) -> ChestMap {
     for _ in 0..STEPS_MAX {
         let mut equations = Equations::new();
         for spot in spots {
             let (height, slope) = field.at(map.apply(spot.at));
+            let flat = slope.iter().all(|along| along.abs() < f64::MIN_POSITIVE);
+            if flat {
+                // Far from the hill: no step would change anything.
+                continue;
+            }
             equations.add(&map.slope(spot.at, slope), spot.height - height);
         }
         let step = equations.answer();
@@ -98,11 +105,21 @@ fn settle(mut map: ChestMap, spots: &[Spot], field: &Field) -> ChestMap {
             1.0, 1.0, 1.0, ARM_MM, ARM_MM, ARM_MM, ARM_MM, ARM_MM, ARM_MM,
         ];
         let moved = step.iter().zip(arms).map(|(step, arm)| (step * arm).abs());
-        if moved.fold(0.0, f64::max) < SETTLED_MM {
+        if moved.fold(0.0, f64::max) < settled_mm {
             break;
         }
     }
     map
+}
+
+/// The map that brings middle and spread of the lungs together.
+fn start(present: &Lungs, prior: &Lungs) -> Result<ChestMap, Unregistered> {
+    let (here, there) = (moments(present)?, moments(prior)?);
+    let mut growth = [1.0; 3];
+    for ((growth, here), there) in growth.iter_mut().zip(here.spread).zip(there.spread) {
+        *growth = (here / there).clamp(*SCALES.start(), *SCALES.end());
+    }
+    Ok(ChestMap::new(there.middle, here.middle, growth))
 }
 
 /// Middle and spread of the lungs, mm.
@@ -111,27 +128,13 @@ struct Moments {
     spread: [f64; 3],
 }
 
-fn moments(chest: &ReducedChest) -> Result<Moments, Unregistered> {
-    let both = chest.both();
-    let [depth, rows, columns] = both.shape();
-    let mut along = [vec![0_u64; depth], vec![0; rows], vec![0; columns]];
-    let [along_z, along_y, along_x] = &mut along;
-    for (plane, in_plane) in both.planes().zip(along_z) {
-        for (row, in_row) in plane.chunks_exact(columns.max(1)).zip(&mut *along_y) {
-            let mut sum = 0;
-            for (count, in_column) in row.iter().zip(&mut *along_x) {
-                sum += u64::from(*count);
-                *in_column += u64::from(*count);
-            }
-            *in_row += sum;
-            *in_plane += sum;
-        }
-    }
+fn moments(lungs: &Lungs) -> Result<Moments, Unregistered> {
+    let along = lungs.along();
     let mut found = Moments {
         middle: [0.0; 3],
         spread: [0.0; 3],
     };
-    let axes = along.iter().zip(chest.cell_mm);
+    let axes = along.iter().zip(lungs.cell_mm());
     for ((counts, cell), (middle, spread)) in
         axes.zip(found.middle.iter_mut().zip(&mut found.spread))
     {
@@ -151,16 +154,17 @@ fn moments(chest: &ReducedChest) -> Result<Moments, Unregistered> {
     Ok(found)
 }
 
-/// Dice coefficient, and the mean gap between the surfaces in mm.
-fn overlap(map: &ChestMap, present: &ReducedChest, prior: &ReducedChest) -> [f64; 2] {
-    let field = Field::of(present, 0);
-    let growth: f64 = map.scale().iter().product();
-    let cell = prior.cell_mm.iter().product::<f64>() * growth;
-    let lungs = Field::of(prior, 0);
-    let shared = lungs.lung();
-    let shared = shared.map(|spot| spot.height.min(field.at(map.apply(spot.at)).0));
-    let shared = shared.sum::<f64>() * cell;
-    let both = present.volume_mm3() + prior.volume_mm3() * growth;
-    let gap = (both - 2.0 * shared).max(0.0) / field.surface_mm2();
+/// Dice coefficient, and the mean gap between the surfaces in mm; of the present lungs and the prior's.
+fn overlap(map: &ChestMap, fields: &[Field; 2], volumes_mm3: [f64; 2]) -> [f64; 2] {
+    let ([here, there], [present, prior]) = (fields, volumes_mm3);
+    let (mut all, mut shared) = (0.0, 0.0);
+    for spot in there.lung(ASKED) {
+        all += spot.height;
+        shared += spot.height.min(here.at(map.apply(spot.at)).0);
+    }
+    let grown = prior * map.scale().iter().product::<f64>();
+    let shared = grown * shared / all;
+    let both = present + grown;
+    let gap = (both - 2.0 * shared).max(0.0) / here.surface_mm2();
     [2.0 * shared / both, gap]
 }

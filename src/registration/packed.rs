@@ -28,19 +28,11 @@ impl ReducedChest {
         for edge in self.cell_mm {
             bytes.extend(edge.to_le_bytes());
         }
-        let mut open: Option<(u8, usize)> = None;
-        for value in self.cells() {
-            open = Some(match open {
-                Some((same, length)) if same == value => (same, length + 1),
-                Some(run) => {
-                    write_run(run, &mut bytes);
-                    (value, 1)
-                }
-                None => (value, 1),
-            });
-        }
-        if let Some(run) = open {
-            write_run(run, &mut bytes);
+        for grid in self.whole.iter().chain(&self.lesion) {
+            for run in grid.values().chunk_by(|one, other| one == other) {
+                let value = run.first().copied().unwrap_or(0);
+                write_run(value, run.len(), &mut bytes);
+            }
         }
         (bytes.len() <= PACKED_BYTES_MAX).then_some(bytes)
     }
@@ -93,16 +85,10 @@ impl ReducedChest {
             .then_some(chest)
             .ok_or(Unpackable)
     }
-
-    /// All counts: lung right, lung left, lesions right, lesions left.
-    fn cells(&self) -> impl Iterator<Item = u8> {
-        let grids = self.whole.iter().chain(&self.lesion);
-        grids.flat_map(|grid| grid.values().iter().copied())
-    }
 }
 
 /// One byte: the value in its upper half, the length in its lower; from [`LONG`] up the rest follows as LEB128.
-fn write_run((value, length): (u8, usize), bytes: &mut Vec<u8>) {
+fn write_run(value: u8, length: usize, bytes: &mut Vec<u8>) {
     let short = length.min(LONG);
     bytes.push(value << 4 | u8::try_from(short).unwrap_or(0));
     if short < LONG {

@@ -55,13 +55,22 @@ fn burdens(chest: &ReducedChest, zones: &ReducedChest, map: &ChestMap) -> [[Opti
     for ((whole, lesion), found) in sides.zip(&mut found) {
         let mut sums = [[0.0_f64; 2]; 3];
         let [_, rows, columns] = whole.shape();
-        let cells = whole.values().iter().zip(lesion.values()).enumerate();
-        for (index, (whole, lesion)) in cells.filter(|(_, (whole, _))| **whole > 0) {
-            let (row, x) = (index / columns.max(1), index % columns.max(1));
-            let shares = thirds.shares([row / rows.max(1), row % rows.max(1), x]);
-            for ([all, sick], share) in sums.iter_mut().zip(shares) {
-                *all += share * f64::from(*whole);
-                *sick += share * f64::from(*lesion);
+        let lines = whole.values().chunks_exact(columns.max(1));
+        let pairs = lines.zip(lesion.values().chunks_exact(columns.max(1)));
+        for (row, (whole, lesion)) in pairs.enumerate() {
+            if whole.iter().fold(0, |all, cell| all | cell) == 0 {
+                continue;
+            }
+            let height = thirds.of_row(row / rows.max(1), row % rows.max(1));
+            for (x, (whole, lesion)) in whole.iter().zip(lesion).enumerate() {
+                if *whole == 0 {
+                    continue;
+                }
+                let shares = thirds.shares(height, x);
+                for ([all, sick], share) in sums.iter_mut().zip(shares) {
+                    *all += share * f64::from(*whole);
+                    *sick += share * f64::from(*lesion);
+                }
             }
         }
         for ([all, sick], found) in sums.into_iter().zip(found) {
@@ -79,6 +88,8 @@ struct Thirds {
     steps: [f64; 3],
     /// Half the height of a cell, in thirds.
     half: f64,
+    /// Cells a third.
+    cells_a_third: f64,
 }
 
 impl Thirds {
@@ -94,6 +105,7 @@ impl Thirds {
         let centre = chest.cell_mm.map(|edge| edge / 2.0);
         let [z, y, x] = centre;
         let first = height(centre);
+        let half = (map.along_z() * cell_z / 2.0 / third).abs().max(1e-9);
         Thirds {
             first,
             steps: [
@@ -101,16 +113,25 @@ impl Thirds {
                 height([z, y + cell_y, x]) - first,
                 height([z, y, x + cell_x]) - first,
             ],
-            half: (map.along_z() * cell_z / 2.0 / third).abs().max(1e-9),
+            half,
+            cells_a_third: 0.5 / half,
         }
     }
 
-    /// The shares of `cell` in the lower, middle and upper third.
-    fn shares(&self, cell: [usize; 3]) -> [f64; 3] {
-        let steps = self.steps.iter().zip(cell);
-        let height = self.first + steps.map(|(step, cell)| step * cell as f64).sum::<f64>();
-        let below =
-            |border: f64| ((border - height + self.half) / (2.0 * self.half)).clamp(0.0, 1.0);
+    /// Where the first cell of row `y` in plane `z` lies.
+    fn of_row(&self, z: usize, y: usize) -> f64 {
+        let [along_z, along_y, _] = self.steps;
+        self.first + along_z * z as f64 + along_y * y as f64
+    }
+
+    /// The shares of cell `x`, in a row that begins at `height`, in the lower, middle and upper third.
+    fn shares(&self, height: f64, x: usize) -> [f64; 3] {
+        let [_, _, along_x] = self.steps;
+        let height = height + along_x * x as f64;
+        let below = |border: f64| {
+            let share = (border - height + self.half) * self.cells_a_third;
+            share.clamp(0.0, 1.0)
+        };
         let [lower, two] = [below(1.0), below(2.0)];
         [lower, two - lower, 1.0 - two]
     }
