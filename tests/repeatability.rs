@@ -284,17 +284,19 @@ fn said(what: &str, found: &Change) {
 }
 
 impl Scan {
-    /// The value at `place` (`z, y, x` in voxels), interpolated trilinearly; air outside.
-    fn at(&self, [z, y, x]: [f64; 3]) -> f64 {
-        let (low_z, low_y, low_x) = (z.floor(), y.floor(), x.floor());
-        let inside = low_z >= 0.0 && low_y >= 0.0 && low_x >= 0.0;
-        if !inside
-            || low_z as usize + 1 >= self.slices.len()
-            || low_y as usize + 1 >= self.rows
-            || low_x as usize + 1 >= self.columns
-        {
-            return -1024.0;
+    /// The value at `place` (`z, y, x` in voxels), interpolated trilinearly; air more than half a voxel outside.
+    fn at(&self, place: [f64; 3]) -> f64 {
+        let mut inside = [0.0; 3];
+        let sizes = [self.slices.len(), self.rows, self.columns];
+        for ((inside, at), size) in inside.iter_mut().zip(place).zip(sizes) {
+            let last = (size - 1) as f64;
+            if !(-0.5..=last + 0.5).contains(&at) {
+                return -1024.0;
+            }
+            *inside = at.clamp(0.0, last - 1e-9);
         }
+        let [z, y, x] = inside;
+        let (low_z, low_y, low_x) = (z.floor(), y.floor(), x.floor());
         let (iz, iy, ix) = (low_z as usize, low_y as usize, low_x as usize);
         let line = |z: usize, y: usize| {
             let row = &self.slices[z][y * self.columns + ix..];

@@ -6,12 +6,12 @@ use crate::registration::{ReducedChest, register, zone_changes};
 
 /// A change of the whole burden up to this is no change, percentage points.
 ///
-/// Measured with the shipped network on own resampled, turned and noisy copies of real scans: 0.1 on two whole series, 1.0 on
+/// Measured with the shipped network on own resampled, turned and noisy copies of real scans: 0.1 on two whole series, 0.9 on
 /// coarse volumes with burdens up to 11 %. `tests/repeatability.rs` prints the figures, and fails when a network repeats
 /// worse (docs/decisions/0010-priors.md).
 const DEAD_BAND_POINTS: f64 = 1.0;
-/// The same for large burdens, whose borders are longer: a share of the larger one. Measured likewise: 0.094 on a coarse
-/// volume of 20 %, 0.04 on one of 55 %.
+/// The same for large burdens, whose borders are longer: a share of the larger one. Measured likewise: 0.09 on a coarse
+/// volume of 18 %, 0.04 on one of 61 %.
 const DEAD_BAND_SHARE: f64 = 0.1;
 
 /// The largest change that unchanged lungs of these burdens (percent) show, percentage points.

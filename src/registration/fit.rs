@@ -5,15 +5,14 @@ use super::equations::Equations;
 use super::field::{Field, Lungs, Spot};
 use super::map::ChestMap;
 
-/// Cells that the lungs are smoothed over on each side: 22 mm on cells of 11 mm, where the lungs find each other, then 11 mm
-/// on those of 5.6 mm, where they settle.
-const REACH: usize = 2;
+/// Cells of 11 mm that the lungs are smoothed over on each side: over two the lungs find each other, over one they settle.
+const REACHES: [usize; 2] = [2, 1];
 /// Spots a step looks at: first, then.
 const SPOTS: [usize; 2] = [700, 1200];
 /// Shifts below this end the steps, mm; turns and scales count as what they do [`ARM_MM`] away. First, then.
 const SETTLED_MM: [f64; 2] = [1.0, 0.1];
 /// Of so many cells one is asked how well the lungs lie.
-const ASKED: usize = 3;
+const ASKED: usize = 7;
 /// Steps of one pass.
 const STEPS_MAX: usize = 8;
 /// Half the height of a lung, mm.
@@ -65,14 +64,12 @@ pub fn register(
 ) -> Result<Registration, Unregistered> {
     let (here, there) = (Lungs::of(present), Lungs::of(prior));
     let mut map = start(&here, &there)?;
-    let grids = [(here.halved(), there.halved()), (here, there)];
-    for ((grids, spots), settled_mm) in grids.iter().zip(SPOTS).zip(SETTLED_MM) {
-        let (here, there) = grids;
-        let spots = Field::of(there, REACH).slope(spots);
-        map = settle(map, &spots, &Field::of(here, REACH), settled_mm);
+    let halves = [here.halved(), there.halved()];
+    for ((reach, spots), settled_mm) in REACHES.into_iter().zip(SPOTS).zip(SETTLED_MM) {
+        let [here, there] = halves.each_ref().map(|lungs| Field::of(lungs, reach));
+        map = settle(map, &there.slope(spots), &here, settled_mm);
     }
-    let [_, (here, there)] = &grids;
-    let fields = [Field::of(here, 0), Field::of(there, 0)];
+    let fields = [Field::of(&here, 0), Field::of(&there, 0)];
     let volumes = [present.volume_mm3(), prior.volume_mm3()];
     let [dice, gap_mm] = overlap(&map, &fields, volumes);
     let straight = map.turn_degrees() <= TURN_DEGREES_MAX;

@@ -3,7 +3,7 @@
 use super::chest::{FULL, ReducedChest};
 use crate::volume::Grid3;
 
-/// The largest packed chest; usual ones take 15 to 40 KB. What is larger is not kept.
+/// The largest packed chest; usual ones take 11 to 22 KB. What is larger is not kept.
 pub const PACKED_BYTES_MAX: usize = 192 << 10;
 
 /// The shape written today.
