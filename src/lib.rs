@@ -38,6 +38,9 @@ pub mod infer;
 /// Lesions, zones, score, priority.
 pub mod findings;
 
+/// An earlier chest laid over the present one.
+pub mod registration;
+
 /// The one ending of a series.
 pub mod outcome;
 

@@ -76,6 +76,7 @@ fn a_misspelt_name_is_told_with_its_line_and_the_right_one() {
     );
     complains("[service]\nhealth_second = 3", Some(5), "`health_seconds`?");
     complains("[engine]\nthread = 3", Some(5), "`threads`?");
+    complains("[prior]\nkeep_day = 3", Some(5), "`keep_days`?");
     complains(
         "[state]\nfoldr = \"/s\"",
         None,

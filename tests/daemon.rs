@@ -369,6 +369,7 @@ impl Scene {
                 self.judging.push(*ready);
                 (!self.hold_judgements).then(|| self.judgement()).flatten()
             }
+            Action::Compare(judgement) => Some(Event::Compared(judgement)),
             Action::Save(saving) => {
                 self.tried += 1;
                 if self.disk_full {
@@ -412,6 +413,7 @@ impl Scene {
                 ..SeriesFacts::default()
             },
             preview: None,
+            masks: None,
             at: WallTime::default(),
         })))
     }

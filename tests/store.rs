@@ -7,10 +7,10 @@
 )]
 
 use scanward::edge::state;
-use scanward::ids::{FindingId, Pseudonym, SeriesKey, Uid};
+use scanward::ids::{FindingId, ModelDigest, Pseudonym, SeriesKey, Uid};
 use scanward::store::{
-    DevicePace, FindingRecord, Limits, PaceRecord, QueuedRow, SeriesRecord, SeriesState,
-    StorageBackend, Store, StoreError,
+    DevicePace, FindingRecord, Limits, PaceRecord, PriorLimits, PriorRecord, PriorRow, QueuedRow,
+    SeriesRecord, SeriesState, StorageBackend, Store, StoreError,
 };
 use scanward::units::WallTime;
 use std::io;
@@ -44,7 +44,9 @@ fn boots_are_counted_and_the_secret_key_stays() {
 fn the_scanners_pace_is_kept_with_a_closing_and_a_state_without_it_opens() {
     let disk = SweepDisk::default();
     let mut store = disk.open().unwrap();
-    store.close_series(&closed("1.1"), None, &[], None).unwrap();
+    store
+        .close_series(&closed("1.1"), None, &[], None, None)
+        .unwrap();
     assert_eq!(store.paces().unwrap(), None);
     let paces = PaceRecord::new(vec![DevicePace {
         key: "00ff".to_owned(),
@@ -52,9 +54,12 @@ fn the_scanners_pace_is_kept_with_a_closing_and_a_state_without_it_opens() {
         longest: vec![1.0, 2.5],
         late: vec![0.0, 0.0001],
     }]);
-    let keep = |store: &mut Store| store.close_series(&closed("1.2"), None, &[], Some(&paces));
+    let keep =
+        |store: &mut Store| store.close_series(&closed("1.2"), None, &[], Some(&paces), None);
     keep(&mut store).unwrap();
-    store.close_series(&closed("1.3"), None, &[], None).unwrap();
+    store
+        .close_series(&closed("1.3"), None, &[], None, None)
+        .unwrap();
     drop(store);
     assert_eq!(disk.open().unwrap().paces().unwrap(), Some(paces.clone()));
 }
@@ -66,7 +71,7 @@ fn a_closed_series_and_its_messages_are_read_back_after_a_restart() {
     store.open_series(&open("1.2.3")).unwrap();
     assert_eq!(unfinished(&mut store), [open("1.2.3")]);
     store
-        .close_series(&closed("1.2.3"), Some(&finding()), &rows(), None)
+        .close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None)
         .unwrap();
     drop(store);
     let mut store = disk.open().unwrap();
@@ -89,7 +94,7 @@ fn old_and_surplus_closed_series_are_forgotten_and_open_ones_never() {
     store.open_series(&open("9.9")).unwrap();
     for number in 0..5_i64 {
         let record = closed_at(&format!("1.{number}"), number * 1000);
-        store.close_series(&record, None, &[], None).unwrap();
+        store.close_series(&record, None, &[], None, None).unwrap();
     }
     let limits = Limits {
         records_max: 3,
@@ -109,7 +114,21 @@ fn a_power_cut_at_any_operation_leaves_a_series_open_or_closed_with_its_messages
     for torn in [false, true] {
         sweep(
             |store| store.open_series(&open("1.2.3")),
-            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None),
+            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None),
+            torn,
+        );
+    }
+}
+
+#[test]
+fn a_power_cut_at_any_operation_leaves_a_prior_with_its_closing_or_not_at_all() {
+    for torn in [false, true] {
+        sweep(
+            |store| store.open_series(&open("1.2.3")),
+            |store| {
+                let record = closed("1.2.3");
+                store.close_series(&record, Some(&finding()), &rows(), None, Some(&prior()))
+            },
             torn,
         );
     }
@@ -119,7 +138,7 @@ fn a_power_cut_at_any_operation_leaves_a_series_open_or_closed_with_its_messages
 fn a_power_cut_at_any_operation_leaves_a_message_queued_or_forgotten() {
     for torn in [false, true] {
         sweep(
-            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None),
+            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None),
             |store| store.forget_queued("a/finding"),
             torn,
         );
@@ -183,7 +202,7 @@ fn a_full_disk_at_any_operation_loses_nothing_and_the_same_call_succeeds_later()
         let mut store = disk.open().unwrap();
         store.open_series(&open("1.2.3")).unwrap();
         disk.fill_at(full);
-        let result = store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None);
+        let result = store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None);
         let untouched = disk.free();
         match result {
             Ok(()) if untouched => return,
@@ -196,7 +215,7 @@ fn a_full_disk_at_any_operation_loses_nothing_and_the_same_call_succeeds_later()
             "{found:?} at operation {full}"
         );
         store
-            .close_series(&closed("1.2.3"), Some(&finding()), &rows(), None)
+            .close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None)
             .unwrap();
         assert_eq!(state(&mut store), (false, 2), "full at operation {full}");
     }
@@ -279,6 +298,12 @@ fn state(store: &mut Store) -> (bool, usize) {
         assert!(rows().contains(&whole));
     }
     assert_eq!(is_open, store.finding(&finding().id).unwrap().is_none());
+    // A prior, where there is one, is whole and its series is closed.
+    for prior in store.priors_of(&finding().patient).unwrap() {
+        assert!(!is_open);
+        let masks = store.prior_masks(&prior.finding).unwrap();
+        assert_eq!(masks, Some(self::prior().masks));
+    }
     (is_open, heads.len())
 }
 
@@ -312,6 +337,21 @@ fn finding() -> FindingRecord {
     let id = FindingId::derive(&key("1.2.3"), "sha256:aa", &[7; 32]);
     let patient = Pseudonym::from_mac(&[1; 32]);
     FindingRecord::new(id, key("1.2.3"), patient, WallTime::from_unix_millis(7))
+}
+
+fn prior() -> PriorRow {
+    let times = [3, 7].map(WallTime::from_unix_millis);
+    let study = Pseudonym::from_mac(&[2; 32]);
+    let model = ModelDigest::from_sha256(&[0; 32]);
+    PriorRow {
+        record: PriorRecord::new(finding().id, [finding().patient, study], model, times, 12.0),
+        masks: (0..=250).cycle().take(30_000).collect(),
+        limits: PriorLimits {
+            age_max: Duration::from_secs(60),
+            per_patient_max: 2,
+            count_max: 10,
+        },
+    }
 }
 
 /// Two messages; the first is as large as a preview, so that its write spans many pages.

@@ -9,8 +9,8 @@ use scanward::fault::Fault;
 use scanward::health::{Degraded, Event, Health, Limits};
 use scanward::ids::{FindingId, ModelDigest, Pseudonym, Redacted, SeriesKey, SlugName, Uid};
 use scanward::outcome::{
-    Comparison, Direction, LesionFacts, ModelFacts, Outcome, Priority, SeriesFacts, TimingFacts,
-    TriagedSeries, Why, ZoneBurden,
+    Comparison, ComparisonNote, Direction, LesionFacts, ModelFacts, Outcome, Priority,
+    RegistrationFacts, SeriesFacts, TimingFacts, TriagedSeries, Why, ZoneBurden, ZoneChange,
 };
 use scanward::refusal::Refusal;
 use scanward::units::{Moment, WallTime};
@@ -99,6 +99,22 @@ fn a_finding_that_replaces_another_names_it_in_a_message_with_an_id_of_its_own()
     golden("finding-superseding.json", "finding", &sent[0].payload);
     let own = parse(&last.payload)["id"].clone();
     assert_ne!(own, parse(&sent[0].payload)["id"]);
+}
+
+#[test]
+fn a_comparison_without_zones_says_why() {
+    let mut numbers = numbers();
+    if let Some(comparison) = &mut numbers.comparison {
+        comparison.zones.clear();
+        comparison.registration = None;
+        comparison.note = Some(ComparisonNote::NotRegistered);
+    }
+    let ending = Ending {
+        outcome: Outcome::Triaged(Box::new(numbers)),
+        ..triaged()
+    };
+    let sent = parcels(&sender(Profile::default()), &ending, None).unwrap();
+    golden("finding-compared-whole.json", "finding", &sent[0].payload);
 }
 
 #[test]
@@ -444,6 +460,16 @@ fn numbers() -> TriagedSeries {
             days: 12,
             burden_change_points: -3.1,
             direction: Direction::Improving,
+            dead_band_points: 1.23,
+            zones: vec![ZoneChange {
+                zone: "left-lower".to_owned(),
+                burden_change_points: -5.0 / 3.0,
+            }],
+            registration: Some(RegistrationFacts {
+                dice: 0.9714,
+                error_mm: 1.24,
+            }),
+            note: None,
         }),
         quality: vec!["motion-suspected".to_owned()],
         timing: TimingFacts {

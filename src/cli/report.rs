@@ -34,6 +34,7 @@ pub(super) fn lines(payload: &FindingPayload, place: &Path) -> Vec<String> {
     }
     if let Some(comparison) = &payload.comparison {
         row("change", &changed(comparison), &mut lines);
+        changed_zones(comparison, &mut lines);
     }
     match payload.quality.as_deref() {
         Some([]) => row("quality", "nothing to note", &mut lines),
@@ -118,6 +119,40 @@ fn changed(comparison: &ComparisonPayload) -> String {
         "{:+.1} points in {} days: {direction} (prior {})",
         comparison.burden_change_points, comparison.days, comparison.prior_finding_id
     )
+}
+
+/// The change in each zone, and how well the lungs lie over each other; or why there is none.
+fn changed_zones(comparison: &ComparisonPayload, lines: &mut Vec<String>) {
+    let zones = &comparison.zones;
+    if let Some(note) = &comparison.note {
+        let text = format!("not compared [{note}]");
+        row("  by zone", &text, lines);
+    }
+    let Some(found) = &comparison.registration else {
+        return;
+    };
+    let change = |side: &str, third: &str| {
+        let name = format!("{side}-{third}");
+        let found = zones.iter().find(|zone| zone.zone == name);
+        found.map_or_else(
+            || "-".to_owned(),
+            |zone| format!("{:+.1}", zone.burden_change_points),
+        )
+    };
+    row(
+        "  by zone",
+        &format!("{:8}{:>9}{:>9}", "", "right", "left"),
+        lines,
+    );
+    for third in ["upper", "middle", "lower"] {
+        let [right, left] = ["right", "left"].map(|side| change(side, third));
+        row("", &format!("{third:8}{right:>9}{left:>9}"), lines);
+    }
+    let text = format!(
+        "lungs overlap by {:.3}, surfaces {:.1} mm apart on the average",
+        found.dice, found.error_mm
+    );
+    row("  laid over", &text, lines);
 }
 
 fn named(model: &ModelPayload) -> String {

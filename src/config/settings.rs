@@ -28,6 +28,8 @@ pub struct Config {
     pub series: crate::series::SeriesRules,
     /// What runs the network.
     pub engine: EngineSettings,
+    /// What is kept of findings for the patient's next scan.
+    pub prior: PriorSettings,
     /// How the service behaves.
     pub service: ServiceSettings,
 }
@@ -98,6 +100,24 @@ pub enum AcceleratorUse {
     Auto,
     /// When it gives the right answer, however slowly.
     Always,
+}
+
+/// What is kept of findings for the patient's next scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriorSettings {
+    /// For how long; nothing is kept or compared when it is zero.
+    pub keep: Duration,
+    /// Of one patient at most.
+    pub per_patient_max: usize,
+    /// Of all patients at most.
+    pub count_max: usize,
+}
+
+impl PriorSettings {
+    /// Whether findings are compared with earlier ones at all.
+    pub fn is_on(&self) -> bool {
+        !self.keep.is_zero()
+    }
 }
 
 /// How the service behaves.
@@ -184,7 +204,7 @@ impl Config {
     /// Errors name the line, and for a misspelt key the nearest right one.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
         const KNOWN: &[&str] = &[
-            "site", "intake", "state", "model", "publish", "series", "engine", "service",
+            "site", "intake", "state", "model", "publish", "series", "engine", "prior", "service",
         ];
         let source = Source::new(text);
         let mut found = sections(&source, KNOWN)?;
@@ -204,6 +224,7 @@ impl Config {
             publish: publish(section("publish"))?,
             series: series(section("series"))?,
             engine: engine(section("engine"))?,
+            prior: prior(section("prior"))?,
             service: service(section("service"))?,
         };
         config.publish.check()?;
@@ -344,6 +365,17 @@ fn engine(mut section: Section<'_>) -> Result<EngineSettings, ConfigError> {
                 .to_owned(),
         });
     }
+    Ok(settings)
+}
+
+fn prior(mut section: Section<'_>) -> Result<PriorSettings, ConfigError> {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let settings = PriorSettings {
+        keep: section.duration("keep_days", 365.0, 0.0..=3650.0, DAY)?,
+        per_patient_max: section.whole("per_patient_max", 4, 1..=32)?,
+        count_max: section.whole("count_max", 4000, 1..=50_000)?,
+    };
+    section.finish()?;
     Ok(settings)
 }
 

@@ -32,6 +32,8 @@ pub enum Event {
     Intake(intake::Event),
     /// The pipeline is done with a series.
     Judged(Box<Judgement>),
+    /// A series was compared with the patient's prior, or there is none.
+    Compared(Box<Judgement>),
     /// The store holds a series' ending.
     Saved(Box<Saving>),
     /// The store did not take it; nothing of it is durable.
@@ -51,6 +53,8 @@ pub enum Action {
     Read(intake::Reading),
     /// Run the pipeline; answer with [`Event::Judged`].
     Judge(Box<Ready>),
+    /// Look for the patient's prior and compare with it; answer with [`Event::Compared`].
+    Compare(Box<Judgement>),
     /// Write this to the store in one transaction; answer with [`Event::Saved`] or [`Event::SaveFailed`].
     Save(Box<Saving>),
     /// Read the message from the store, mark it late if told so, publish it.
@@ -119,6 +123,7 @@ impl Daemon {
         match event {
             Event::Intake(event) => self.tell_intake(event, at, &mut actions),
             Event::Judged(judgement) => self.judged(*judgement, at, &mut actions),
+            Event::Compared(judgement) => self.compared(*judgement, at, &mut actions),
             Event::Saved(saving) => self.saved(&saving, at, &mut actions),
             Event::SaveFailed(saving) => self.save_failed(saving, at, &mut actions),
             Event::Outbox(event) => self.tell_outbox(event, at, &mut actions),
@@ -225,7 +230,7 @@ impl Daemon {
                     let held = self.held.swap_remove(index);
                     if held.holds_for(&ready) {
                         let late = at.now.since(ready.ready_at);
-                        self.save_new(held.settled(ready, at.wall, late), at, actions);
+                        self.end(held.settled(ready, at.wall, late), at, actions);
                     } else {
                         waiting.push_back(ready);
                     }
@@ -260,6 +265,21 @@ impl Daemon {
             self.tell_intake(event, at, actions);
         }
         if quiet {
+            self.end(judgement, at, actions);
+        }
+    }
+
+    /// The prior is looked for when the series ends, not when it is judged: one that was superseded meanwhile is none.
+    fn end(&mut self, judgement: Judgement, at: At, actions: &mut Vec<Action>) {
+        match judgement.compared_patient() {
+            Some(_) => actions.push(Action::Compare(Box::new(judgement))),
+            None => self.save_new(judgement, at, actions),
+        }
+    }
+
+    fn compared(&mut self, judgement: Judgement, at: At, actions: &mut Vec<Action>) {
+        let (key, generation) = (&judgement.ready.key, judgement.ready.generation);
+        if self.intake.is_current(key, generation) {
             self.save_new(judgement, at, actions);
         }
     }

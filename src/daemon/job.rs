@@ -5,7 +5,7 @@ use crate::ids::{FindingId, Pseudonym, SeriesKey};
 use crate::intake::{ClosedSeries, Ready};
 use crate::outbox::Ticket;
 use crate::outcome::{Outcome, SeriesFacts, TimingFacts};
-use crate::store::{FindingRecord, PaceRecord, QueuedRow, SeriesRecord, SeriesState};
+use crate::store::{FindingRecord, PaceRecord, PriorRecord, QueuedRow, SeriesRecord, SeriesState};
 use crate::units::WallTime;
 use crate::wire::{Ending, Identity, Parcel, PatientFacts, Sender, WireError, parcels};
 use hmac::{Hmac, Mac};
@@ -23,6 +23,8 @@ pub struct Judgement {
     pub series: SeriesFacts,
     /// The picture, PNG.
     pub preview: Option<Vec<u8>>,
+    /// Lungs and lesions, reduced and packed, for comparisons.
+    pub masks: Option<Vec<u8>>,
     /// When it ended.
     pub at: WallTime,
 }
@@ -70,8 +72,10 @@ impl Judgement {
 pub struct Saving {
     /// The ledger's row.
     pub record: SeriesRecord,
-    /// The row for later comparisons; none without a finding.
+    /// The finding's row; none without one.
     pub finding: Option<FindingRecord>,
+    /// What is kept for the patient's next scan, with the packed masks.
+    pub prior: Option<(PriorRecord, Vec<u8>)>,
     /// The messages.
     pub rows: Vec<QueuedRow>,
     /// The messages' tickets, for the outbox machine.
@@ -122,6 +126,7 @@ impl Saving {
         Ok(Saving {
             record: record(judgement, &finding_id),
             finding: finding_record(judgement, &finding_id),
+            prior: judgement.to_keep(&finding_id),
             rows: rows?,
             tickets: parcels.iter().map(Ticket::from).collect(),
             paces: None,

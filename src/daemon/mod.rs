@@ -3,6 +3,8 @@
 
 mod core;
 mod job;
+mod prior;
 
 pub use core::{Action, Daemon, Event, Settings};
 pub use job::{Judgement, Saving, identity, pseudonym};
+pub use prior::days_between;

@@ -195,8 +195,7 @@ impl Course<'_> {
         let as_prior = Prior::of(&judged.judgement, finding);
         let mut notes = Vec::new();
         if let (Some(prior), Some(current)) = (self.prior, &as_prior) {
-            let burden = &self.analysis.judge.manifest().burden;
-            let compared = prior.compare(current, burden.interval_points_absolute, &mut notes)?;
+            let compared = prior.compare(current, &mut notes)?;
             if let Outcome::Triaged(triaged) = &mut judged.judgement.outcome {
                 triaged.comparison = Some(compared);
             }

@@ -14,6 +14,7 @@ use crate::outcome::{
 };
 use crate::pipeline::{PipelineLimits, PipelineSlice, Stage, Triage, left_out, triage_in_stages};
 use crate::preview::{self, Outlines};
+use crate::registration::ReducedChest;
 use crate::series::SeriesRules;
 use crate::units::WallTime;
 use crate::wire::IntendedUse;
@@ -152,12 +153,15 @@ impl Judge {
                 let preview = self.outlines.and_then(|outlines| {
                     preview::picture(&triage.volume, &triage.lung, &triage.lesion, outlines)
                 });
+                let spacing = triage.volume.spacing;
+                let chest = ReducedChest::of(&triage.lung, &triage.lesion, spacing);
                 Judged {
                     judgement: Judgement {
                         ready,
                         outcome,
                         series,
                         preview,
+                        masks: chest.and_then(|chest| chest.pack()),
                         at,
                     },
                     triage: Some(Box::new(triage)),
@@ -173,6 +177,7 @@ impl Judge {
                         outcome,
                         series,
                         preview: None,
+                        masks: None,
                         at,
                     },
                     triage: None,

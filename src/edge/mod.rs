@@ -33,6 +33,7 @@ mod logging;
 mod model_folder;
 mod output;
 mod prior;
+mod priors;
 mod reader;
 mod scratch;
 mod sensors;

@@ -1,12 +1,10 @@
 //! An earlier CT of the same patient, and the comparison with it.
 
 use super::failure::Failure;
-use crate::daemon::Judgement;
+use crate::daemon::{Judgement, days_between};
 use crate::ids::{FindingId, Pseudonym};
-use crate::outcome::{Comparison, LesionFacts, Outcome, change};
+use crate::outcome::{ComparedScan, Comparison, ComparisonNote, change};
 use crate::units::WallTime;
-
-const DAY_MILLIS: i64 = 86_400_000;
 
 /// A triaged series as another is compared with it.
 #[derive(Clone, Debug)]
@@ -15,23 +13,24 @@ pub struct Prior {
     /// The patient, where the series carries a Patient ID.
     patient: Option<Pseudonym>,
     acquired: Option<WallTime>,
-    lesion: LesionFacts,
+    /// Lesion share of the lung, percent.
+    burden_percent: f64,
+    /// Lungs and lesions, reduced and packed.
+    masks: Option<Vec<u8>>,
 }
 
 impl Prior {
     /// The series of `judgement`, whose finding is `finding`; `None` when it was not triaged.
     pub(super) fn of(judgement: &Judgement, finding: FindingId) -> Option<Prior> {
-        let Outcome::Triaged(triaged) = &judgement.outcome else {
-            return None;
-        };
+        let scan = judgement.as_scan()?;
         let facts = &judgement.ready.facts;
-        let id = facts.header.patient.reveal().id.as_deref();
-        let has_id = id.is_some_and(|id| !id.is_empty());
+        let patient = judgement.has_patient_id().then(|| facts.patient.clone());
         Some(Prior {
             finding,
-            patient: has_id.then(|| facts.patient.clone()),
+            patient,
             acquired: facts.header.acquired,
-            lesion: triaged.lesion.clone(),
+            burden_percent: scan.burden_percent,
+            masks: judgement.masks.clone(),
         })
     }
 
@@ -58,13 +57,19 @@ impl Prior {
         Ok(last)
     }
 
-    /// The change from this prior to `current`, each burden good to `error_points`; `notes` gets what could not be checked.
+    fn as_scan(&self) -> ComparedScan<'_> {
+        ComparedScan {
+            burden_percent: self.burden_percent,
+            masks: self.masks.as_deref().ok_or(ComparisonNote::MasksMissing),
+        }
+    }
+
+    /// The change from this prior to `current`; `notes` gets what could not be checked.
     ///
     /// Errors: another patient; a prior that is newer than `current`.
     pub(super) fn compare(
         &self,
         current: &Prior,
-        error_points: f64,
         notes: &mut Vec<String>,
     ) -> Result<Comparison, Failure> {
         match (&self.patient, &current.patient) {
@@ -82,13 +87,8 @@ impl Prior {
                 );
             }
         }
-        let (points, direction) = change(&current.lesion, &self.lesion, error_points);
-        Ok(Comparison {
-            prior_finding_id: self.finding.clone(),
-            days: self.days_until(current, notes)?,
-            burden_change_points: points,
-            direction,
-        })
+        let days = self.days_until(current, notes)?;
+        Ok(change(&current.as_scan(), &self.as_scan()).since(self.finding.clone(), days))
     }
 
     fn days_until(&self, current: &Prior, notes: &mut Vec<String>) -> Result<u32, Failure> {
@@ -99,8 +99,7 @@ impl Prior {
             );
             return Ok(0);
         };
-        let day = |time: WallTime| time.unix_millis().div_euclid(DAY_MILLIS);
-        u32::try_from(day(now) - day(then)).map_err(|_| {
+        days_between(then, now).ok_or_else(|| {
             Failure::new(
                 "the prior is newer than the series",
                 "give the earlier CT as --prior and the later one as PATH",
@@ -121,21 +120,15 @@ mod tests {
             finding: FindingId::derive(&key, "model", &[number; 32]),
             patient: patient.map(|patient| Pseudonym::from_mac(&[patient; 32])),
             acquired: day.and_then(|day| WallTime::from_civil(2026, 3, day, 0)),
-            lesion: LesionFacts {
-                burden_percent: 10.0,
-                burden_interval_percent: [8.0, 12.0],
-                volume_ml: 400.0,
-                lung_volume_ml: 4000.0,
-                count: 3,
-                zones: Vec::new(),
-            },
+            burden_percent: 10.0,
+            masks: None,
         }
     }
 
     #[test]
     fn another_patient_is_not_compared() {
         let (prior, current) = (scan(1, Some(1), Some(1)), scan(2, Some(2), Some(9)));
-        let refused = prior.compare(&current, 1.0, &mut Vec::new()).unwrap_err();
+        let refused = prior.compare(&current, &mut Vec::new()).unwrap_err();
         assert!(refused.what.contains("another Patient ID"), "{refused}");
     }
 
@@ -150,7 +143,7 @@ mod tests {
             let mut notes = Vec::new();
             let days = if current.acquired.is_some() { 8 } else { 0 };
             let compared = scan(1, Some(1), Some(1))
-                .compare(&current, 1.0, &mut notes)
+                .compare(&current, &mut notes)
                 .unwrap();
             assert_eq!(
                 (compared.days, notes.len()),
@@ -163,7 +156,7 @@ mod tests {
     #[test]
     fn a_prior_is_older() {
         let (prior, current) = (scan(1, Some(1), Some(9)), scan(2, Some(1), Some(1)));
-        assert!(prior.compare(&current, 1.0, &mut Vec::new()).is_err());
+        assert!(prior.compare(&current, &mut Vec::new()).is_err());
     }
 
     #[test]

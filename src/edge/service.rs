@@ -13,10 +13,11 @@ use super::folder::Watched;
 use super::hints::Hints;
 use super::judge::Judge;
 use super::mqtt::{Command, Link, LinkDown, Notice, Publisher};
+use super::priors;
 use super::reader::Reader;
 use super::sensors::Sensors;
 use crate::config::Config;
-use crate::daemon::{Action, Daemon, Event};
+use crate::daemon::{Action, Daemon, Event, Judgement};
 use crate::intake::{self, Reading};
 use crate::outbox;
 use crate::store::Store;
@@ -39,6 +40,9 @@ const REST_MAX: Duration = Duration::from_secs(2);
 const FEED_EVERY: Duration = Duration::from_secs(1);
 /// A scan of the folder, or a series, that takes longer than this stops the feeding of the watchdog.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
+
+/// Old priors are looked for this often.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
 /// After a new folder was told of, the next look comes no sooner.
 const LOOK_AGAIN_MIN: Duration = Duration::from_millis(50);
@@ -99,6 +103,8 @@ struct Progress {
     broker_tried: bool,
     down: Option<LinkDown>,
     fed: Option<Moment>,
+    /// When old priors were looked for last.
+    pruned: Moment,
 }
 
 impl Service {
@@ -106,6 +112,7 @@ impl Service {
     pub fn run(mut self, mut tell: impl FnMut(Told<'_>) -> bool) -> Result<(), Failure> {
         let mut progress = Progress {
             scanned: self.clock.now(),
+            pruned: self.clock.now(),
             ..Progress::default()
         };
         let mut go_on = true;
@@ -125,6 +132,7 @@ impl Service {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.report(&mut progress);
+            self.forget_old_priors(&mut progress);
         }
         self.stop();
         Ok(())
@@ -146,6 +154,7 @@ impl Service {
             }
             Event::Judged(_) => progress.judging_since = None,
             Event::Intake(_)
+            | Event::Compared(_)
             | Event::Saved(_)
             | Event::SaveFailed(_)
             | Event::Outbox(_)
@@ -173,6 +182,15 @@ impl Service {
         if scan_fresh && judge_fresh && !fed {
             progress.fed = Some(now);
             notify(&[sd_notify::NotifyState::Watchdog]);
+        }
+    }
+
+    /// Also on a box that closes no series, priors go when their time is over.
+    fn forget_old_priors(&mut self, progress: &mut Progress) {
+        let now = self.clock.now();
+        if now.since(progress.pruned) >= PRUNE_EVERY {
+            progress.pruned = now;
+            priors::prune(&mut self.store, &self.config.prior, self.clock.wall());
         }
     }
 
@@ -255,6 +273,7 @@ impl Service {
                 let _judge_gone = self.judging.try_send(ready);
                 None
             }
+            Action::Compare(judgement) => Some(self.compare(judgement)),
             Action::Save(saving) => Some(self.save(saving, tell)),
             Action::Send { id, late } => self.send(&id, late),
             Action::Delete(id) => Some(Event::Outbox(self.delete(id))),
@@ -282,15 +301,23 @@ impl Service {
         }
     }
 
+    fn compare(&mut self, judgement: Box<Judgement>) -> Event {
+        let began = self.clock.elapsed();
+        let compared = priors::compared(&mut self.store, judgement, &self.config.prior);
+        debug!(took = ?self.clock.elapsed().saturating_sub(began), "compared");
+        Event::Compared(compared)
+    }
+
     fn save(
         &mut self,
         saving: Box<crate::daemon::Saving>,
         tell: &mut dyn FnMut(Told<'_>),
     ) -> Event {
         let (finding, paces) = (saving.finding.as_ref(), saving.paces.as_ref());
+        let prior = priors::row(&saving, &self.config.prior);
         match self
             .store
-            .close_series(&saving.record, finding, &saving.rows, paces)
+            .close_series(&saving.record, finding, &saving.rows, paces, prior.as_ref())
         {
             Ok(()) => {
                 info!(study = %saving.pseudonym, finding = %saving.closed.finding, outcome = saving.code, "series ended");

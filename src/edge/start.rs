@@ -7,7 +7,7 @@ use super::judge::Judge;
 use super::mqtt::Link;
 use super::reader::Reader;
 use super::service::{INBOX_MAX, Message, Service, start_judge, start_readers, start_scanner};
-use super::{model_folder, settings, state};
+use super::{model_folder, priors, settings, state};
 use crate::config::{AcceleratorUse, Config};
 use crate::daemon::{Daemon, Event, Settings};
 use crate::dicom::ReadLimits;
@@ -45,6 +45,7 @@ impl Service {
         )?;
         let model = judge.model().clone();
 
+        priors::prune(&mut store, &config.prior, clock.wall());
         let ledger = ledger(&mut store)?;
         let mut intake = Intake::new(settings::intake_limits(&config), ledger);
         match store.paces() {

@@ -3,10 +3,10 @@
 mod compare;
 mod triaged;
 
-pub use compare::change;
+pub use compare::{Change, ComparedScan, change, dead_band};
 pub use triaged::{
-    Comparison, Direction, LesionFacts, ModelFacts, Priority, SeriesFacts, TimingFacts,
-    TriagedSeries, ZoneBurden,
+    Comparison, ComparisonNote, Direction, LesionFacts, ModelFacts, Priority, RegistrationFacts,
+    SeriesFacts, TimingFacts, TriagedSeries, ZoneBurden, ZoneChange,
 };
 
 use crate::fault::Fault;

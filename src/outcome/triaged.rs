@@ -98,6 +98,54 @@ pub struct Comparison {
     pub burden_change_points: f64,
     /// The direction, beyond the measuring error.
     pub direction: Direction,
+    /// Changes up to this are no change, percentage points.
+    pub dead_band_points: f64,
+    /// The change of each zone of this scan's lungs; empty where the prior's could not be laid over them.
+    pub zones: Vec<ZoneChange>,
+    /// How well the prior's lungs lie over this scan's.
+    pub registration: Option<RegistrationFacts>,
+    /// Why there are no zones.
+    pub note: Option<ComparisonNote>,
+}
+
+/// The change of one zone since a prior.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ZoneChange {
+    /// `right-upper`, `left-lower` …
+    pub zone: String,
+    /// Burden less the prior's burden in the same part of the lung, percentage points.
+    pub burden_change_points: f64,
+}
+
+/// How well a prior's lungs lie over the present ones.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RegistrationFacts {
+    /// Overlap of the lungs, 0 to 1.
+    pub dice: f64,
+    /// Mean distance of their surfaces, mm.
+    pub error_mm: f64,
+}
+
+/// Why a comparison has no zones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComparisonNote {
+    /// No masks of the prior, or of this scan, were kept.
+    MasksMissing,
+    /// The masks kept cannot be read.
+    MasksDamaged,
+    /// The lungs do not lie over each other: another breath, a lung cut off or collapsed.
+    NotRegistered,
+}
+
+impl ComparisonNote {
+    /// The stable code in messages.
+    pub fn code(self) -> &'static str {
+        match self {
+            ComparisonNote::MasksMissing => "masks-missing",
+            ComparisonNote::MasksDamaged => "masks-damaged",
+            ComparisonNote::NotRegistered => "lungs-not-registered",
+        }
+    }
 }
 
 /// Whether the burden went down, up or neither.

@@ -1,6 +1,7 @@
 //! The store: opening, reading, and the transactions that change it.
 
 use super::error::StoreError;
+use super::priors::{self, PriorRow};
 use super::records::{FindingRecord, PaceRecord, QueuedRow, SeriesRecord};
 use super::tables::{
     ALL, FINDINGS, LEDGER, META, OUTBOX_HEADS, OUTBOX_PAYLOADS, Rows, Writing, all, parse,
@@ -132,14 +133,15 @@ impl Store {
         })
     }
 
-    /// Closes a series and queues its messages: both or neither. `paces`, where it is new, goes the same way: it costs no
-    /// sync of its own.
+    /// Closes a series and queues its messages: both or neither. `paces`, where it is new, and the `prior` that it is for
+    /// the patient's next scan go the same way: they cost no sync of their own. What it supersedes is a prior no longer.
     pub fn close_series(
         &mut self,
         record: &SeriesRecord,
         finding: Option<&FindingRecord>,
         queued: &[QueuedRow],
         paces: Option<&PaceRecord>,
+        prior: Option<&PriorRow>,
     ) -> Result<(), StoreError> {
         self.write("closing a series", |writing| {
             writing.put_record(LEDGER, record.key.0.as_str(), record)?;
@@ -148,6 +150,12 @@ impl Store {
             }
             if let Some(finding) = finding {
                 writing.put_record(FINDINGS, finding.id.as_str(), finding)?;
+            }
+            if let Some(superseded) = record.supersedes() {
+                priors::forget(writing, superseded.as_str())?;
+            }
+            if let Some(prior) = prior {
+                priors::keep(writing, prior)?;
             }
             queued.iter().try_for_each(|row| put_row(writing, row))
         })
@@ -244,14 +252,19 @@ impl Store {
         Ok(series.len() + findings.len())
     }
 
-    fn get(
+    pub(super) fn get(
         &mut self,
         doing: &'static str,
         rows: Rows,
         key: &str,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(doing, |database| {
-            let table = database.begin_read()?.open_table(rows)?;
+            let table = match database.begin_read()?.open_table(rows) {
+                Ok(table) => table,
+                // A state that an earlier program made.
+                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            };
             Ok(table.get(key)?.map(|value| value.value().to_vec()))
         })
     }
@@ -272,7 +285,7 @@ impl Store {
         result
     }
 
-    fn read<T>(
+    pub(super) fn read<T>(
         &mut self,
         doing: &'static str,
         step: impl FnOnce(&Database) -> Result<T, redb::Error>,
@@ -285,7 +298,7 @@ impl Store {
         result
     }
 
-    fn write<T>(
+    pub(super) fn write<T>(
         &mut self,
         doing: &'static str,
         step: impl FnOnce(&Writing<'_>) -> Result<T, StoreError>,

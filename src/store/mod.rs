@@ -6,11 +6,13 @@
 
 mod database;
 mod error;
+mod priors;
 mod records;
 mod tables;
 
 pub use database::{Limits, Store};
 pub use error::StoreError;
+pub use priors::{PriorLimits, PriorRecord, PriorRow};
 pub use records::{
     DevicePace, FileMark, FindingRecord, PaceRecord, PathDigest, QueuedRow, SeriesRecord,
     SeriesState,

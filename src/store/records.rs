@@ -101,6 +101,14 @@ impl SeriesRecord {
         matches!(self.state, SeriesState::Open { .. })
     }
 
+    /// The finding that a closed series' own replaces.
+    pub(super) fn supersedes(&self) -> Option<&FindingId> {
+        match &self.state {
+            SeriesState::Open { .. } => None,
+            SeriesState::Closed { supersedes, .. } => supersedes.as_ref(),
+        }
+    }
+
     /// When the record may be forgotten, counted from: closed records only.
     pub(super) fn closed_at(&self) -> Option<WallTime> {
         match &self.state {
@@ -110,7 +118,7 @@ impl SeriesRecord {
     }
 }
 
-/// What is remembered of a finding: for acknowledgements, escalation and the comparison with a prior.
+/// What is remembered of a finding: for acknowledgements and escalation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FindingRecord {
     version: u16,
@@ -118,7 +126,7 @@ pub struct FindingRecord {
     pub id: FindingId,
     /// Its series.
     pub series: SeriesKey,
-    /// The patient's pseudonym, to find priors.
+    /// The patient's pseudonym.
     pub patient: Pseudonym,
     /// `critical`, `urgent`, `routine`.
     pub priority: String,
@@ -192,14 +200,19 @@ pub struct QueuedRow {
 }
 
 /// Wall time as a plain integer, so that a record reads the same in every version.
-mod wall_millis {
+pub(super) mod wall_millis {
     use super::{Deserialize, Deserializer, Serialize, Serializer, WallTime};
 
-    pub(super) fn serialize<S: Serializer>(time: &WallTime, to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::store) fn serialize<S: Serializer>(
+        time: &WallTime,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         time.unix_millis().serialize(to)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<WallTime, D::Error> {
+    pub(in crate::store) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<WallTime, D::Error> {
         i64::deserialize(from).map(WallTime::from_unix_millis)
     }
 }

@@ -1,7 +1,7 @@
 //! The tables, and the small steps on them that transactions are made of.
 
 use super::error::StoreError;
-use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Text keys, byte values: the records' own versions tell how to read them.
@@ -13,6 +13,11 @@ pub(super) const OUTBOX_HEADS: Rows = TableDefinition::new("outbox-heads");
 pub(super) const OUTBOX_PAYLOADS: Rows = TableDefinition::new("outbox-payloads");
 pub(super) const FINDINGS: Rows = TableDefinition::new("findings");
 
+pub(super) const PRIORS: Rows = TableDefinition::new("priors");
+pub(super) const PRIOR_MASKS: Rows = TableDefinition::new("prior-masks");
+pub(super) const PRIOR_INDEX: Rows = TableDefinition::new("prior-index");
+
+/// The tables of a fresh state. Those of the priors came later and are made when they are first written to.
 pub(super) const ALL: [Rows; 5] = [META, LEDGER, OUTBOX_HEADS, OUTBOX_PAYLOADS, FINDINGS];
 
 /// The tables of one write transaction, with the words for its errors.
@@ -65,6 +70,41 @@ impl<'a> Writing<'a> {
             .map_err(|error| StoreError::database(self.doing, error))?;
         Ok(found.map(|value| value.value().to_vec()))
     }
+
+    /// The keys that begin with `begin`, in their order, `count_max` at most.
+    pub(super) fn keys_from(
+        &self,
+        rows: Rows,
+        begin: &str,
+        count_max: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        keys_from(&self.table(rows)?, begin, count_max)
+            .map_err(|error| StoreError::database(self.doing, error))
+    }
+
+    /// Rows of a table.
+    pub(super) fn count(&self, rows: Rows) -> Result<usize, StoreError> {
+        let count = self.table(rows)?.len();
+        let count = count.map_err(|error| StoreError::database(self.doing, error))?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+}
+
+/// The keys that begin with `begin`, in their order, `count_max` at most.
+pub(super) fn keys_from(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    begin: &str,
+    count_max: usize,
+) -> Result<Vec<String>, redb::StorageError> {
+    let mut keys = Vec::new();
+    for row in table.range(begin..)? {
+        let (key, _) = row?;
+        if keys.len() >= count_max || !key.value().starts_with(begin) {
+            break;
+        }
+        keys.push(key.value().to_owned());
+    }
+    Ok(keys)
 }
 
 /// All rows of a table, in the order of their keys.

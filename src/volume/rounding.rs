@@ -1,11 +1,12 @@
 //! From the wide numbers that resampling computes with to the narrow ones that it keeps.
 
+/// The whole part of `value`; 0 for what lies below and for not-a-number.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "callers pass whole numbers from 0 up"
+    reason = "`as` saturates, which is what is meant"
 )]
-pub(super) fn whole(value: f64) -> usize {
+pub fn whole(value: f64) -> usize {
     value as usize
 }
 

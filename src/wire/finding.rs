@@ -197,6 +197,30 @@ pub struct ComparisonPayload {
     pub days: u32,
     pub burden_change_points: f64,
     pub direction: Direction,
+    #[serde(default)]
+    pub dead_band_points: f64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<ZoneChangePayload>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<RegistrationPayload>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// The change of one zone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ZoneChangePayload {
+    pub zone: String,
+    pub burden_change_points: f64,
+}
+
+/// How well the prior's lungs lie over the present ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistrationPayload {
+    pub dice: f64,
+    pub error_mm: f64,
 }
 
 /// When what happened.
@@ -360,12 +384,39 @@ impl LesionPayload {
 
 impl ComparisonPayload {
     fn new(comparison: &Comparison) -> Result<ComparisonPayload, WireError> {
-        let change = comparison.burden_change_points;
+        let points = |name, change| within(name, change, -100.0, 100.0, 2);
+        let zones: Result<Vec<ZoneChangePayload>, WireError> = comparison
+            .zones
+            .iter()
+            .map(|change| {
+                let name = "comparison.zones.burden_change_points";
+                Ok(ZoneChangePayload {
+                    zone: change.zone.clone(),
+                    burden_change_points: points(name, change.burden_change_points)?,
+                })
+            })
+            .collect();
+        let registration = comparison.registration.map(|found| {
+            Ok(RegistrationPayload {
+                dice: within("registration.dice", found.dice, 0.0, 1.0, 3)?,
+                error_mm: within("registration.error_mm", found.error_mm, 0.0, 100.0, 1)?,
+            })
+        });
         Ok(ComparisonPayload {
             prior_finding_id: comparison.prior_finding_id.clone(),
             days: comparison.days,
-            burden_change_points: within("burden_change_points", change, -100.0, 100.0, 2)?,
+            burden_change_points: points("burden_change_points", comparison.burden_change_points)?,
             direction: comparison.direction,
+            dead_band_points: within(
+                "dead_band_points",
+                comparison.dead_band_points,
+                0.0,
+                100.0,
+                2,
+            )?,
+            zones: zones?,
+            registration: registration.transpose()?,
+            note: comparison.note.map(|note| note.code().to_owned()),
         })
     }
 }

@@ -13,7 +13,7 @@ pub use envelope::{Envelope, EventType, SupersededPayload, mark_late};
 pub use finding::{
     ComparisonPayload, FindingPayload, Identity, IdentityLevel, IdentityPayload, IntendedUse,
     LesionPayload, ModelPayload, PatientFacts, PatientPayload, Profile, ReasonPayload,
-    SeriesPayload, TimingPayload, ZonePayload,
+    RegistrationPayload, SeriesPayload, TimingPayload, ZoneChangePayload, ZonePayload,
 };
 pub use health::{
     ClockPayload, FolderPayload, HealthPayload, HealthState, OfflinePayload, OutboxPayload,

@@ -13,6 +13,7 @@ pub struct Scan {
     pub accession: String,
     pub edge: u16,
     pub pixel_mm: f64,
+    pub acquired: WallTime,
     /// Position of each slice, mm.
     pub heights: Vec<f64>,
     /// Hounsfield units of each slice.
@@ -37,6 +38,7 @@ impl Scan {
             accession: format!("A{seed}"),
             edge,
             pixel_mm: spec.pixel_mm,
+            acquired: WallTime::from_civil(2026, 11, 23, 8 * 3_600_000).unwrap(),
             heights: (0_u16..)
                 .take(slices)
                 .map(|z| f64::from(z) * spec.step_mm)
@@ -83,7 +85,7 @@ impl Scan {
             columns: self.edge,
             series_description: "Thorax",
             kernel: "Br40",
-            acquired: WallTime::from_civil(2026, 11, 23, 8 * 3_600_000).unwrap(),
+            acquired: self.acquired,
             hu: &self.slices[z],
         })
     }

@@ -59,7 +59,13 @@ pub fn measure_direct(
             let saving = judged(judge, config, whole, &clock)?;
             report.messages.add(clock.elapsed().saturating_sub(began));
             store
-                .close_series(&saving.record, saving.finding.as_ref(), &saving.rows, None)
+                .close_series(
+                    &saving.record,
+                    saving.finding.as_ref(),
+                    &saving.rows,
+                    None,
+                    None,
+                )
                 .map_err(unsaved)?;
             report.disk.add(clock.elapsed().saturating_sub(began));
             // As in the service: each series is planned for anew.

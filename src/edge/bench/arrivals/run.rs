@@ -263,6 +263,7 @@ impl<'a> Simulation<'a> {
                 let judgement = self.judge(ready);
                 self.deliver(JUDGE_MS, Event::Judged(Box::new(judgement)));
             }
+            Action::Compare(judgement) => self.deliver(0, Event::Compared(judgement)),
             Action::Save(saving) => {
                 let ending = Ending {
                     at: self.now + SAVE_MS,
@@ -353,6 +354,7 @@ impl<'a> Simulation<'a> {
                 ..SeriesFacts::default()
             },
             preview: None,
+            masks: None,
             at: self.wall(),
             ready,
         }
