@@ -7,6 +7,7 @@
     reason = "a test that cannot run its reference stops there, and says what it measured"
 )]
 
+use scanward::edge::load_model;
 use scanward::infer::{Backend, EngineOptions, Int8Network, Isa, Network, golden_check};
 use scanward::model::{ModelManifest, ModelPackage};
 use scanward::phantom::{Phantom, PhantomSpec};
@@ -140,16 +141,7 @@ fn network() -> Network {
 }
 
 fn package() -> ModelPackage {
-    let folder = root().join("models");
-    let entries = fs::read_dir(&folder).unwrap().flatten();
-    let manifest = entries
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|ending| ending == "toml"))
-        .unwrap();
-    let text = fs::read_to_string(manifest).unwrap();
-    let file = ModelManifest::parse(&text).unwrap().file;
-    let onnx = fs::read(folder.join(file)).unwrap();
-    ModelPackage::parse(&text, onnx).unwrap()
+    load_model(&root().join("models")).unwrap()
 }
 
 /// The interpreter that `scripts/train evaluate` sets up, with ONNX Runtime. In CI it has to be there.

@@ -5,6 +5,9 @@
     reason = "helpers outside #[test] functions"
 )]
 
+#[path = "common/turn.rs"]
+mod turn;
+
 use scanward::lung::LungMask;
 use scanward::registration::{ReducedChest, Unregistered, register, zone_changes};
 use scanward::units::{Millilitre, Spacing};
@@ -189,26 +192,9 @@ impl Pose {
     /// The angle of the whole turn.
     fn degrees(&self) -> f64 {
         let axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-        let images = axes.map(|axis| self.unturned(axis));
+        let images = axes.map(|axis| turn::turned(self.turn, axis));
         let trace = images[0][0] + images[1][1] + images[2][2];
         ((trace - 1.0) / 2.0).clamp(-1.0, 1.0).acos().to_degrees()
-    }
-
-    fn unturned(&self, [z, y, x]: [f64; 3]) -> [f64; 3] {
-        let [about_z, about_y, about_x] = self.turn.map(f64::to_radians);
-        let (y, x) = (
-            y * about_z.cos() - x * about_z.sin(),
-            y * about_z.sin() + x * about_z.cos(),
-        );
-        let (z, x) = (
-            z * about_y.cos() - x * about_y.sin(),
-            z * about_y.sin() + x * about_y.cos(),
-        );
-        let (z, y) = (
-            z * about_x.cos() - y * about_x.sin(),
-            z * about_x.sin() + y * about_x.cos(),
-        );
-        [z, y, x]
     }
 
     /// From the scanner's mm to the patient's, about the middle of the chest.
@@ -218,7 +204,7 @@ impl Pose {
         for axis in 0..3 {
             arm[axis] = place[axis] - middle[axis] - self.shift[axis];
         }
-        let mut found = self.unturned(arm);
+        let mut found = turn::turned(self.turn, arm);
         for axis in 0..3 {
             found[axis] = found[axis] / self.scale[axis] + middle[axis];
         }

@@ -13,18 +13,22 @@
     reason = "a test that cannot read its data stops there, and says what it measured"
 )]
 
+#[path = "common/ct.rs"]
+mod ct;
 #[path = "common/npz.rs"]
 mod npz;
+#[path = "common/turn.rs"]
+mod turn;
 
-use scanward::dicom::{CtImage, Header, ReadLimits, read, read_header, write_ct};
+use scanward::dicom::{CtImage, Header, ReadLimits, read};
+use scanward::edge::load_model;
 use scanward::infer::{EngineOptions, Int8Network};
-use scanward::model::{ModelManifest, ModelPackage};
+use scanward::model::ModelManifest;
 use scanward::outcome::{Change, ComparedScan, Direction, change};
 use scanward::phantom::{Phantom, PhantomSpec};
 use scanward::pipeline::{PipelineLimits, PipelineSlice, triage};
 use scanward::registration::ReducedChest;
 use scanward::series::{SeriesLimits, SliceGeometry};
-use scanward::units::WallTime;
 use scanward::volume::{ReducedSlice, reduce};
 use std::path::Path;
 
@@ -155,23 +159,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-        let mut entries = std::fs::read_dir(&folder).unwrap().flatten();
-        let manifest = entries
-            .find(|entry| {
-                entry
-                    .path()
-                    .extension()
-                    .is_some_and(|ending| ending == "toml")
-            })
-            .unwrap();
-        let text = std::fs::read_to_string(manifest.path()).unwrap();
-        let manifest = ModelManifest::parse(&text).unwrap();
-        let onnx = std::fs::read(folder.join(&manifest.file)).unwrap();
-        let package = ModelPackage::parse(&text, onnx).unwrap();
+        let package = load_model(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models")).unwrap();
         Bench {
             network: Int8Network::load(&package, EngineOptions::default()).unwrap(),
-            manifest,
+            manifest: package.manifest().clone(),
             limits: PipelineLimits {
                 // Some of the volumes were made coarser by those who published them.
                 series: SeriesLimits {
@@ -180,7 +171,12 @@ impl Bench {
                 },
                 ..PipelineLimits::default()
             },
-            header: header(),
+            // One that the rules of series selection let through.
+            header: ct::header_of(&CtImage {
+                series_description: "Thorax",
+                kernel: "Br40",
+                ..ct::image("1.2.3.5", &[0; 4])
+            }),
         }
     }
 
@@ -313,7 +309,6 @@ impl Scan {
 
     /// Turned about the middle by degrees about its `z, y, x` axes.
     fn turned(&self, degrees: [f64; 3]) -> Scan {
-        let [about_z, about_y, about_x] = degrees.map(f64::to_radians);
         let middle = [self.slices.len(), self.rows, self.columns].map(|size| size as f64 / 2.0);
         let mut turned = self.clone();
         for (iz, slice) in turned.slices.iter_mut().enumerate() {
@@ -321,18 +316,7 @@ impl Scan {
                 let z = (iz as f64 - middle[0]) * self.step_mm;
                 let y = ((index / self.columns) as f64 - middle[1]) * self.pixel_mm;
                 let x = ((index % self.columns) as f64 - middle[2]) * self.pixel_mm;
-                let (y, x) = (
-                    y * about_z.cos() - x * about_z.sin(),
-                    y * about_z.sin() + x * about_z.cos(),
-                );
-                let (z, x) = (
-                    z * about_y.cos() - x * about_y.sin(),
-                    z * about_y.sin() + x * about_y.cos(),
-                );
-                let (z, y) = (
-                    z * about_x.cos() - y * about_x.sin(),
-                    z * about_x.sin() + y * about_x.cos(),
-                );
+                let [z, y, x] = turn::turned(degrees, [z, y, x]);
                 *value = self
                     .at([
                         z / self.step_mm + middle[0],
@@ -447,31 +431,4 @@ fn real(folder: &Path) -> Scan {
         columns: place.columns,
         pixel_mm: place.row_spacing,
     }
-}
-
-/// A header that the rules of series selection let through.
-fn header() -> Header {
-    let bytes = write_ct(&CtImage {
-        study: "1.2.3.4",
-        series: "1.2.3.5",
-        instance: "1.2.3.6",
-        frame_of_reference: "1.2.3.7",
-        patient_id: "P-7",
-        patient_name: "A^B",
-        accession: "A1",
-        series_number: 2,
-        instance_number: 3,
-        position: [0.0; 3],
-        orientation: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0],
-        pixel_spacing: [0.7, 0.7],
-        slice_thickness: 2.0,
-        spacing_between_slices: 2.0,
-        rows: 2,
-        columns: 2,
-        series_description: "Thorax",
-        kernel: "Br40",
-        acquired: WallTime::from_unix_millis(1_709_208_000_000),
-        hu: &[0; 4],
-    });
-    read_header(&bytes, &ReadLimits::default()).unwrap()
 }

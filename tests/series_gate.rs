@@ -6,15 +6,18 @@
     reason = "helpers of this test stop at the first thing that is not as it should be"
 )]
 
+#[path = "common/ct.rs"]
+mod ct;
+
+use ct::{header_of, image};
 use std::path::PathBuf;
 
-use scanward::dicom::{CtImage, Header, ReadLimits, read, write_ct};
+use scanward::dicom::{Header, ReadLimits, read};
 use scanward::refusal::Refusal;
 use scanward::series::{
     SeriesLimits, SeriesRules, SliceGeometry, choose, gate, is_complete_geometry, left_out_for,
     rank, same_scan,
 };
-use scanward::units::WallTime;
 
 #[test]
 fn the_real_series_pass_with_two_millimetres_and_the_feet_first() {
@@ -322,40 +325,6 @@ fn types(text: &str) -> Vec<String> {
 
 fn header(series: &str) -> Header {
     header_of(&image(series, &[0; 4]))
-}
-
-fn header_of(image: &CtImage<'_>) -> Header {
-    let file = write_ct(image);
-    let instance = read(&file, &ReadLimits::default());
-    instance
-        .unwrap_or_else(|refusal| panic!("{refusal}"))
-        .header()
-        .clone()
-}
-
-fn image<'a>(series: &'a str, hu: &'a [i16]) -> CtImage<'a> {
-    CtImage {
-        study: "1.2.3.4",
-        series,
-        instance: "1.2.3.6",
-        frame_of_reference: "1.2.3.7",
-        patient_id: "P-7",
-        patient_name: "A^B",
-        accession: "A1",
-        series_number: 2,
-        instance_number: 3,
-        position: [0.0; 3],
-        orientation: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0],
-        pixel_spacing: [0.7, 0.7],
-        slice_thickness: 2.0,
-        spacing_between_slices: 2.0,
-        rows: 2,
-        columns: 2,
-        series_description: "phantom",
-        kernel: "B40",
-        acquired: WallTime::from_unix_millis(1_709_208_000_000),
-        hu,
-    }
 }
 
 /// Headers and places of a real series in the order of file names; without it the test fails in CI and skips elsewhere.

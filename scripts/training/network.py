@@ -58,9 +58,19 @@ class Network(nn.Module):
 
 def weighted(network: Network, name: str) -> nn.Module:
     """The convolution that the layer `name` of `shape.layers()` is."""
+    return _parts(network, name)[0]
+
+
+def normalisation(network: Network, name: str) -> nn.BatchNorm3d:
+    """What follows the 3³ convolution `name`."""
+    return _parts(network, name)[1]
+
+
+def _parts(network: Network, name: str) -> list[nn.Module]:
+    """What the layer `name` is made of: a convolution, and for a 3³ one its normalisation and ReLU."""
     part, _, index = name.partition(".conv")
     module = network.get_submodule(part)
-    return module[int(index) - 1][0] if index else module
+    return list(module[int(index) - 1]) if index else [module]
 
 
 def folded(network: Network) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -9,7 +9,7 @@ from onnx import ModelProto, numpy_helper
 from torch import Tensor, nn
 
 from graph import Weights
-from network import Network, weighted
+from network import Network, normalisation, weighted
 from shape import layers
 
 
@@ -61,12 +61,6 @@ def resumed(weights: Weights, volumes: list[Tensor]) -> Network:
             normalised.bias.add_(mean)
             normalised._forward_pre_hooks.clear()
     return network.train()
-
-
-def normalisation(network: Network, name: str) -> nn.BatchNorm3d:
-    """What follows the 3³ convolution `name`."""
-    part, _, index = name.partition(".conv")
-    return network.get_submodule(part)[int(index) - 1][1]
 
 
 def _moments(values: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,5 +8,5 @@ mod settings;
 pub use reader::ConfigError;
 pub use settings::{
     AcceleratorUse, Broker, Config, EngineSettings, IdentityLevel, IntakeSettings, IntendedUse,
-    PriorSettings, PublishSettings, ServiceSettings,
+    PublishSettings, ServiceSettings,
 };

@@ -3,6 +3,7 @@
 use super::reader::{ConfigError, Section, Source, sections};
 use crate::ids::SlugName;
 use crate::infer::EngineOptions;
+use crate::store::PriorLimits;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,7 +30,7 @@ pub struct Config {
     /// What runs the network.
     pub engine: EngineSettings,
     /// What is kept of findings for the patient's next scan.
-    pub prior: PriorSettings,
+    pub prior: PriorLimits,
     /// How the service behaves.
     pub service: ServiceSettings,
 }
@@ -100,24 +101,6 @@ pub enum AcceleratorUse {
     Auto,
     /// When it gives the right answer, however slowly.
     Always,
-}
-
-/// What is kept of findings for the patient's next scan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PriorSettings {
-    /// For how long; nothing is kept or compared when it is zero.
-    pub keep: Duration,
-    /// Of one patient at most.
-    pub per_patient_max: usize,
-    /// Of all patients at most.
-    pub count_max: usize,
-}
-
-impl PriorSettings {
-    /// Whether findings are compared with earlier ones at all.
-    pub fn is_on(&self) -> bool {
-        !self.keep.is_zero()
-    }
 }
 
 /// How the service behaves.
@@ -368,15 +351,15 @@ fn engine(mut section: Section<'_>) -> Result<EngineSettings, ConfigError> {
     Ok(settings)
 }
 
-fn prior(mut section: Section<'_>) -> Result<PriorSettings, ConfigError> {
+fn prior(mut section: Section<'_>) -> Result<PriorLimits, ConfigError> {
     const DAY: Duration = Duration::from_secs(86_400);
-    let settings = PriorSettings {
-        keep: section.duration("keep_days", 365.0, 0.0..=3650.0, DAY)?,
+    let limits = PriorLimits {
+        age_max: section.duration("keep_days", 365.0, 0.0..=3650.0, DAY)?,
         per_patient_max: section.whole("per_patient_max", 4, 1..=32)?,
         count_max: section.whole("count_max", 4000, 1..=50_000)?,
     };
     section.finish()?;
-    Ok(settings)
+    Ok(limits)
 }
 
 fn service(mut section: Section<'_>) -> Result<ServiceSettings, ConfigError> {

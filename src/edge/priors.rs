@@ -1,6 +1,5 @@
 //! The service's priors: found in its own store, compared with, kept, and let go.
 
-use crate::config::PriorSettings;
 use crate::daemon::{Judgement, Saving};
 use crate::outcome::ComparisonNote;
 use crate::store::{PriorLimits, PriorRow, Store, StoreError};
@@ -17,9 +16,9 @@ const PRUNINGS_MAX: usize = 1000;
 pub(super) fn compared(
     store: &mut Store,
     judgement: Box<Judgement>,
-    settings: &PriorSettings,
+    limits: &PriorLimits,
 ) -> Box<Judgement> {
-    if !settings.is_on() {
+    if !limits.is_on() {
         return judgement;
     }
     let mut with_change = judgement.clone();
@@ -58,20 +57,19 @@ fn compare(store: &mut Store, judgement: &mut Judgement) -> Result<(), StoreErro
 }
 
 /// What is written with the ending in `saving`; nothing where the settings keep no priors.
-pub(super) fn row(saving: &Saving, settings: &PriorSettings) -> Option<PriorRow> {
-    let (record, masks) = saving.prior.clone().filter(|_| settings.is_on())?;
+pub(super) fn row(saving: &Saving, limits: &PriorLimits) -> Option<PriorRow> {
+    let (record, masks) = saving.prior.clone().filter(|_| limits.is_on())?;
     Some(PriorRow {
         record,
         masks,
-        limits: limits(settings),
+        limits: *limits,
     })
 }
 
 /// Lets go what the settings do not keep. What cannot be done is tried again later.
-pub(super) fn prune(store: &mut Store, settings: &PriorSettings, now: WallTime) {
-    let limits = limits(settings);
+pub(super) fn prune(store: &mut Store, limits: &PriorLimits, now: WallTime) {
     for _ in 0..PRUNINGS_MAX {
-        match store.prune_priors(&limits, now) {
+        match store.prune_priors(limits, now) {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
@@ -79,17 +77,5 @@ pub(super) fn prune(store: &mut Store, settings: &PriorSettings, now: WallTime) 
                 return;
             }
         }
-    }
-}
-
-fn limits(settings: &PriorSettings) -> PriorLimits {
-    PriorLimits {
-        age_max: settings.keep,
-        per_patient_max: settings.per_patient_max,
-        count_max: if settings.is_on() {
-            settings.count_max
-        } else {
-            0
-        },
     }
 }

@@ -23,8 +23,7 @@ pub struct Int8Network {
     /// The head as a threshold: its bytes are above zero where the logit reaches the manifest's.
     head: Layer,
     steps: Steps,
-    isa: Isa,
-    crew: Crew,
+    how: How,
     name: String,
     buffers: Buffers,
 }
@@ -78,8 +77,10 @@ impl Int8Network {
             manifest,
             head,
             layers,
-            isa,
-            crew: Crew::of(threads.clamp(1, EngineOptions::THREADS_MAX)),
+            how: How {
+                isa,
+                crew: Crew::of(threads.clamp(1, EngineOptions::THREADS_MAX)),
+            },
             name: format!("cpu-int8-{}", isa.name()),
             buffers: Buffers::default(),
         })
@@ -109,20 +110,16 @@ impl Int8Network {
         hu: &Grid3<i16>,
         passed: &mut (dyn FnMut() + Send),
     ) -> Result<Grid3<u8>, Fault> {
-        let crew = self.crew.clone();
-        crew.muster(|| {
+        let how = self.how.clone();
+        how.crew.muster(|| {
             let features = self.features(hu, passed)?;
             let [depth, height, width] = hu.shape();
             let mut labels = Grid3::filled([depth, height, width], 0);
             let planes = labels
                 .values_mut()
                 .chunks_exact_mut((2 * height * width).max(1));
-            let how = How {
-                isa: self.isa,
-                crew: &self.crew,
-            };
             // Row by row: the head's bytes are labels before they leave the nearest cache.
-            run_head(&self.head, &features, how, planes, |planes, y, marks| {
+            run_head(&self.head, &features, &how, planes, |planes, y, marks| {
                 put_labels(planes, width, y, marks, self.head.channels);
             })
             .map_err(|OutOfBounds| self.out_of_bounds())?;
@@ -140,14 +137,10 @@ impl Int8Network {
     ) -> Result<Halo, Fault> {
         let blocks = fitting(hu, &self.manifest)?;
         let mut input = self.buffers.tensor(blocks, PLACES.len());
-        self.steps.pack(hu, &mut input, &self.crew);
+        self.steps.pack(hu, &mut input, &self.how.crew);
         let body = self.layers.len().saturating_sub(1);
         let layers: Vec<&Layer> = self.layers.iter().take(body).collect();
-        let how = How {
-            isa: self.isa,
-            crew: &self.crew,
-        };
-        run_layers(&layers, input, &mut self.buffers, how, passed)
+        run_layers(&layers, input, &mut self.buffers, &self.how, passed)
             .map_err(|OutOfBounds| self.out_of_bounds())
     }
 }
@@ -187,7 +180,7 @@ impl Backend for Int8Network {
     }
 
     fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault> {
-        let crew = self.crew.clone();
+        let crew = self.how.crew.clone();
         let features = crew.muster(|| self.features(hu, &mut || {}))?;
         let Some(head) = self.layers.last() else {
             return Err(self.out_of_bounds());
@@ -195,6 +188,7 @@ impl Backend for Int8Network {
         let mut logits = Grid3::filled(hu.shape(), 0.0);
         for (channel, [dz, dy, dx]) in PLACES.into_iter().enumerate() {
             let [depth, height, _] = features.shape();
+            let weights = weights_of(head, channel, features.channels());
             for z in 0..depth {
                 for y in 0..height {
                     let voxels = features.row(z, y).chunks_exact(features.channels());
@@ -203,7 +197,7 @@ impl Backend for Int8Network {
                             2 * z + dz,
                             2 * y + dy,
                             2 * x + dx,
-                            logit(head, channel, voxel),
+                            logit(head, channel, &weights, voxel),
                         );
                     }
                 }
@@ -218,21 +212,20 @@ impl Backend for Int8Network {
     }
 }
 
-/// One logit in plain arithmetic: for checks, not for speed.
-fn logit(head: &Layer, channel: usize, voxel: &[u8]) -> f32 {
+/// The head's weights to `channel` from each of `inputs` channels.
+fn weights_of(head: &Layer, channel: usize, inputs: usize) -> Vec<i8> {
     debug_assert_eq!(head.kind, Kind::Head);
-    let weight = |channel_in: usize| {
-        let input = Input {
-            tap: 0,
-            channel: channel_in / GROUP * GROUP,
-        };
-        let weights = head.weights.first()?;
-        weights.at(channel, 0, input, channel_in % GROUP)
-    };
-    let products = voxel.iter().enumerate().map(|(input, value)| {
-        let weight = weight(input).unwrap_or(0);
-        i64::from(*value) * i64::from(weight)
-    });
+    let weight = |input: Input, at| head.weights.first()?.at(channel, 0, input, at);
+    let inputs = Input::all(inputs, 1).into_iter();
+    inputs
+        .flat_map(|input| (0..GROUP).map(move |at| weight(input, at).unwrap_or(0)))
+        .collect()
+}
+
+/// One logit in plain arithmetic: for checks, not for speed.
+fn logit(head: &Layer, channel: usize, weights: &[i8], voxel: &[u8]) -> f32 {
+    let products = voxel.iter().zip(weights);
+    let products = products.map(|(value, weight)| i64::from(*value) * i64::from(*weight));
     let bias = head.bias.get(channel).copied().unwrap_or(0);
     let sum = products.sum::<i64>() + i64::from(bias);
     #[expect(

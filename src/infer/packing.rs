@@ -139,16 +139,19 @@ pub(super) fn put_labels(planes: &mut [u8], width: usize, y: usize, marks: &[u8]
         for (dy, line) in lines.enumerate() {
             let (pairs, first) = (line.as_chunks_mut::<2>().0, dz * 4 + dy * 2);
             if channels == LANES {
+                // The usual head: a length known beforehand.
                 let (voxels, _) = marks.as_chunks::<LANES>();
-                for (pair, voxel) in pairs.iter_mut().zip(voxels) {
-                    *pair = pair_at(voxel, first);
-                }
+                put_pairs(pairs, voxels.iter().map(<[u8; LANES]>::as_slice), first);
             } else {
-                for (pair, voxel) in pairs.iter_mut().zip(marks.chunks_exact(channels.max(1))) {
-                    *pair = pair_at(voxel, first);
-                }
+                put_pairs(pairs, marks.chunks_exact(channels.max(1)), first);
             }
         }
+    }
+}
+
+fn put_pairs<'a>(pairs: &mut [[u8; 2]], voxels: impl Iterator<Item = &'a [u8]>, first: usize) {
+    for (pair, voxel) in pairs.iter_mut().zip(voxels) {
+        *pair = pair_at(voxel, first);
     }
 }
 

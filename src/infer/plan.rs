@@ -13,10 +13,28 @@ const ROWS_CLAIMED: usize = 7;
 const SHARED_BYTES_MIN: usize = 1 << 14;
 
 /// How layers are run.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct How<'a> {
+#[derive(Clone, Debug)]
+pub(super) struct How {
     pub(super) isa: Isa,
-    pub(super) crew: &'a Crew,
+    pub(super) crew: Crew,
+}
+
+impl How {
+    /// [`Crew::share_out`] of work that may fail; all of it is done, whatever fails.
+    fn share_out<I: Iterator + Send>(
+        &self,
+        threads: usize,
+        items: I,
+        work: impl Fn(I::Item) -> Result<(), OutOfBounds> + Sync,
+    ) -> Result<(), OutOfBounds> {
+        let failed = OnceLock::new();
+        self.crew.share_out(threads, items, |item| {
+            if let Err(error) = work(item) {
+                failed.get_or_init(|| error);
+            }
+        });
+        failed.into_inner().map_or(Ok(()), Err)
+    }
 }
 
 /// Memory of tensors that are no longer read, for the next ones.
@@ -67,7 +85,7 @@ pub(super) fn run_layers(
     layers: &[&Layer],
     input: Halo,
     buffers: &mut Buffers,
-    how: How<'_>,
+    how: &How,
     passed: &mut (dyn FnMut() + Send),
 ) -> Result<Halo, OutOfBounds> {
     let mut tensors: Vec<Option<Halo>> = vec![Some(input)];
@@ -90,7 +108,7 @@ fn run_layer(
     layer: &Layer,
     tensors: &[Option<Halo>],
     buffers: &mut Buffers,
-    how: How<'_>,
+    how: &How,
 ) -> Result<Halo, OutOfBounds> {
     let sources: Option<Vec<&Halo>> = layer
         .sources
@@ -113,7 +131,7 @@ fn share_rows(
     layer: &Layer,
     sources: &[&Halo],
     output: &mut Halo,
-    how: How<'_>,
+    how: &How,
 ) -> Result<(), OutOfBounds> {
     let offsets = offsets(layer, sources);
     let row_bytes = output.row_bytes();
@@ -122,16 +140,11 @@ fn share_rows(
     } else {
         how.crew.threads()
     };
-    let failed = OnceLock::new();
     let blocks = output.blocks_mut(ROWS_CLAIMED);
-    how.crew.share_out(threads, blocks, |(z, first, bytes)| {
-        for (y, row) in bytes.chunks_exact_mut(row_bytes).enumerate() {
-            if let Err(error) = row_of(layer, sources, &offsets, [z, first + y], row, how.isa) {
-                failed.get_or_init(|| error);
-            }
-        }
-    });
-    failed.into_inner().map_or(Ok(()), Err)
+    how.share_out(threads, blocks, |(z, first, bytes)| {
+        let mut rows = bytes.chunks_exact_mut(row_bytes).zip(first..);
+        rows.try_for_each(|(row, y)| row_of(layer, sources, &offsets, [z, y], row, how.isa))
+    })
 }
 
 /// Runs the head on `features`: each of `planes` is handed row after row of the plane of voxels that is its turn, the
@@ -139,28 +152,21 @@ fn share_rows(
 pub(super) fn run_head<P>(
     head: &Layer,
     features: &Halo,
-    how: How<'_>,
+    how: &How,
     planes: impl Iterator<Item = P> + Send,
     take: impl Fn(&mut P, usize, &[u8]) + Sync,
 ) -> Result<(), OutOfBounds> {
     let sources = [features];
     let offsets = offsets(head, &sources);
     let [_, height, width] = features.shape();
-    let failed = OnceLock::new();
-    let threads = how.crew.threads();
-    how.crew
-        .share_out(threads, planes.enumerate(), |(z, mut plane)| {
-            let mut row = vec![0; (width + 2) * head.channels];
-            for y in 0..height {
-                match row_of(head, &sources, &offsets, [z, y], &mut row, how.isa) {
-                    Ok(()) => take(&mut plane, y, row.get(head.channels..).unwrap_or(&[])),
-                    Err(error) => {
-                        failed.get_or_init(|| error);
-                    }
-                }
-            }
-        });
-    failed.into_inner().map_or(Ok(()), Err)
+    how.share_out(how.crew.threads(), planes.enumerate(), |(z, mut plane)| {
+        let mut row = vec![0; (width + 2) * head.channels];
+        (0..height).try_for_each(|y| {
+            row_of(head, &sources, &offsets, [z, y], &mut row, how.isa)?;
+            take(&mut plane, y, row.get(head.channels..).unwrap_or(&[]));
+            Ok(())
+        })
+    })
 }
 
 /// Where the inputs of each of a layer's lists lie.

@@ -1,7 +1,7 @@
 //! Layers of the usual shapes with made-up numbers: what `benches/kernels.rs` measures.
 
 use crate::infer::halo::Halo;
-use crate::infer::kernel::{GROUP, Input, Isa, Offsets, PackedWeights, Row, Source, run};
+use crate::infer::kernel::{Input, Isa, Offsets, PackedWeights, Row, Source, run};
 
 /// The shape of a layer: edges of its output, channels that it reads from each tensor, channels that it writes.
 struct Shape {
@@ -130,13 +130,11 @@ impl LayerProbe {
             })
             .collect();
         let inputs = shape.sources.iter().sum::<usize>() * shape.kernel.pow(3);
-        let places = |channels: &usize| {
-            let channels = (0..*channels).step_by(GROUP);
-            let taps = 0..shape.kernel.pow(3);
-            taps.flat_map(|tap| channels.clone().map(move |channel| Input { tap, channel }))
-                .collect()
-        };
-        let places: Vec<Vec<Input>> = shape.sources.iter().map(places).collect();
+        let channels = shape.sources.iter();
+        let taps_of_one = shape.kernel.pow(3);
+        let places: Vec<Vec<Input>> = channels
+            .map(|each| Input::all(*each, taps_of_one))
+            .collect();
         let numbers: Vec<i8> = (0..251)
             .map(|_| (next() % 127).cast_signed() - 63)
             .collect();

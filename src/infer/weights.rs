@@ -76,48 +76,26 @@ pub(super) fn packed(weights: &Weights) -> Result<Vec<PackedWeights>, &'static s
         return Err("weights beyond ±63, which not every instruction set multiplies exactly");
     }
     Ok(match weights.kind {
-        Kind::Raise => (0..taps / 2)
-            .map(|place| raised(weights, place * 2))
+        Kind::Raise => (0..taps)
+            .step_by(2)
+            .map(|first| list(weights, first, 1, 2))
             .collect(),
-        Kind::Convolution { .. } | Kind::Head => vec![list(weights)],
+        Kind::Convolution { .. } | Kind::Head => vec![list(weights, 0, taps, 1)],
     })
 }
 
-fn list(weights: &Weights) -> PackedWeights {
-    let outputs = weights.outputs().next_multiple_of(LANES);
-    PackedWeights::new(
-        outputs,
-        &inputs(weights, weights.taps()),
-        |output, source, input, at| {
-            let before: usize = weights.sources.iter().take(source).sum();
-            weights.at(output, before + input.channel + at, input.tap)
-        },
-    )
-}
-
-/// Two neighbours along x, whose channels lie side by side: both come from one input voxel.
-fn raised(weights: &Weights, first_tap: usize) -> PackedWeights {
+/// The list of `taps` from `first` on. With two `voxels` the outputs are those of two neighbours along x, whose channels lie
+/// side by side: both come from one input voxel, the second by the tap after the first one's.
+fn list(weights: &Weights, first: usize, taps: usize, voxels: usize) -> PackedWeights {
     let channels = weights.outputs().next_multiple_of(LANES);
-    PackedWeights::new(
-        2 * channels,
-        &inputs(weights, 1),
-        |output, source, input, at| {
-            let before: usize = weights.sources.iter().take(source).sum();
-            let (dx, channel) = (output / channels, output % channels);
-            weights.at(channel, before + input.channel + at, first_tap + dx)
-        },
-    )
-}
-
-/// All inputs of each source, at so many places.
-fn inputs(weights: &Weights, taps: usize) -> Vec<Vec<Input>> {
-    let of = |channels: &usize| {
-        let channels = (0..*channels).step_by(GROUP);
-        let taps = 0..taps;
-        taps.flat_map(|tap| channels.clone().map(move |channel| Input { tap, channel }))
-            .collect()
-    };
-    weights.sources.iter().map(of).collect()
+    let sources = weights.sources.iter();
+    let inputs: Vec<Vec<Input>> = sources.map(|each| Input::all(*each, taps)).collect();
+    PackedWeights::new(voxels * channels, &inputs, |output, source, input, at| {
+        let before: usize = weights.sources.iter().take(source).sum();
+        let (voxel, channel) = (output / channels, output % channels);
+        let tap = first + input.tap + voxel;
+        weights.at(channel, before + input.channel + at, tap)
+    })
 }
 
 #[cfg(test)]

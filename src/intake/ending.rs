@@ -65,7 +65,7 @@ impl Intake {
         }
         let waiting = self.waiting_files(key, series, quiet_at);
         if waiting > 0 && now < self.overdue_at(series) {
-            self.open.get_mut(key)?.waits_for = waiting.max(1);
+            self.open.get_mut(key)?.waits_for = waiting;
             return None;
         }
         let result = if waiting > 0 {

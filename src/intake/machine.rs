@@ -423,9 +423,15 @@ impl Intake {
         Phase::PutBack(key.clone())
     }
 
+    /// Slices held over all series, and the bytes of their pixels.
+    fn held(&self) -> (usize, usize) {
+        let slices = self.open.values().map(|series| series.slices.len()).sum();
+        let bytes = self.open.values().map(|series| series.bytes).sum();
+        (slices, bytes)
+    }
+
     fn is_full(&self) -> bool {
-        let slices: usize = self.open.values().map(|series| series.slices.len()).sum();
-        let bytes: usize = self.open.values().map(|series| series.bytes).sum();
+        let (slices, bytes) = self.held();
         slices >= self.limits.slices_held_max || bytes >= self.limits.bytes_held_max
     }
 
@@ -493,8 +499,7 @@ impl Intake {
 
     /// Slices that still fit, if they are as large as those that are held.
     fn room(&self) -> usize {
-        let slices: usize = self.open.values().map(|series| series.slices.len()).sum();
-        let bytes: usize = self.open.values().map(|series| series.bytes).sum();
+        let (slices, bytes) = self.held();
         let by_count = self.limits.slices_held_max.saturating_sub(slices);
         let bytes_left = self.limits.bytes_held_max.saturating_sub(bytes);
         match bytes.checked_div(slices).filter(|each| *each > 0) {

@@ -23,12 +23,19 @@ use std::time::Duration;
 /// How many are kept, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PriorLimits {
-    /// Kept at most for this long after the finding was made.
+    /// Kept at most for this long after the finding was made; nothing is kept or compared when it is zero.
     pub age_max: Duration,
     /// Kept of one patient at most; the oldest scans go first.
     pub per_patient_max: usize,
     /// Kept at most in all; the oldest findings go first.
     pub count_max: usize,
+}
+
+impl PriorLimits {
+    /// Whether findings are compared with earlier ones at all.
+    pub fn is_on(&self) -> bool {
+        !self.age_max.is_zero()
+    }
 }
 
 /// Priors removed for their age in one transaction: the closing of a series must not wait for a long clean-up.

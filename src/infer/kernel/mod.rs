@@ -54,6 +54,16 @@ pub(super) struct Input {
     pub(super) channel: usize,
 }
 
+impl Input {
+    /// All of a tensor with so many `channels`, at so many `taps`, in the operators' order.
+    pub(super) fn all(channels: usize, taps: usize) -> Vec<Input> {
+        let channels = (0..channels).step_by(GROUP);
+        (0..taps)
+            .flat_map(|tap| channels.clone().map(move |channel| Input { tap, channel }))
+            .collect()
+    }
+}
+
 /// The weights of a row, in the order in which the operators read them; what is zero for all outputs of a pair is left out.
 #[derive(Clone, Debug)]
 pub(super) struct PackedWeights {

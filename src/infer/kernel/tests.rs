@@ -190,12 +190,7 @@ fn made(shape: &Shape, numbers: Numbers, seed: u64) -> Case {
             taps: taps.collect(),
             step: channels * shape.stride,
         });
-        let channels = (0..*channels).step_by(GROUP);
-        let taps = 0..rows * across;
-        inputs.push(
-            taps.flat_map(|tap| channels.clone().map(move |channel| Input { tap, channel }))
-                .collect(),
-        );
+        inputs.push(Input::all(*channels, rows * across));
     }
     let weights = made_weights(outputs, &inputs, shape.left_out, numbers, &mut dice);
     Case {
@@ -345,8 +340,7 @@ fn a_sum_is_the_products_and_the_bias() {
 #[test]
 fn a_row_that_reaches_past_a_slice_is_not_computed() {
     let bytes = [1_u8; 64];
-    let inputs = (0..3).flat_map(|tap| [0, 4, 8, 12].map(|channel| Input { tap, channel }));
-    let weights = PackedWeights::new(16, &[inputs.collect()], |_, _, _, _| 1);
+    let weights = PackedWeights::new(16, &[Input::all(16, 3)], |_, _, _, _| 1);
     let offsets = weights.offsets(&[vec![0, 16, 32]]);
     let (bias, scale) = ([0; 16], [1.0; 16]);
     for (start, width, room, fits) in [
