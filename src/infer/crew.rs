@@ -1,67 +1,135 @@
 //! The threads that run a network together.
 //!
-//! They sleep between series and stay awake between the layers of one: a thread that was just started, or has to be woken,
-//! comes too late for a layer that takes half a millisecond.
+//! They are there while a network works for a series, and awake between its layers: a thread that was just started, or has
+//! to be woken, comes too late for a layer that takes half a millisecond.
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::sync::{Arc, Mutex, PoisonError};
+use rayon::{ThreadPool, ThreadPoolBuilder, Yield};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Looks for work before a thread without any lets others have its core.
+const LOOKS: usize = 64;
 
 /// So many threads, or only the caller's. A clone is the same crew.
 #[derive(Clone, Debug)]
 pub(super) struct Crew {
-    pool: Option<Arc<ThreadPool>>,
+    threads: usize,
+    pool: Arc<OnceLock<Option<ThreadPool>>>,
 }
 
 impl Crew {
-    /// A crew of `threads`; the caller alone where one is asked for, or where the system gives no more.
+    /// A crew of `threads`, started when they are first mustered; the caller alone where one is asked for, or where the
+    /// system gives no more.
     pub(super) fn of(threads: usize) -> Crew {
-        let builder = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("network-{index}"));
-        let pool = (threads > 1).then(|| builder.build().ok()).flatten();
         Crew {
-            pool: pool.map(Arc::new),
+            threads,
+            pool: Arc::default(),
         }
     }
 
     /// How many there are.
     pub(super) fn threads(&self) -> usize {
-        self.pool
-            .as_ref()
-            .map_or(1, |pool| pool.current_num_threads())
+        self.threads
+    }
+
+    /// A crew of as many that is not started yet; this one's threads end with its last clone.
+    pub(super) fn anew(&self) -> Crew {
+        Crew::of(self.threads)
+    }
+
+    fn pool(&self) -> Option<&ThreadPool> {
+        let start = || {
+            let builder = ThreadPoolBuilder::new()
+                .num_threads(self.threads)
+                .thread_name(|index| format!("network-{index}"));
+            (self.threads > 1).then(|| builder.build().ok()).flatten()
+        };
+        self.pool.get_or_init(start).as_ref()
     }
 
     /// Runs `task`, within which [`Crew::share_out`] finds the others awake.
     pub(super) fn muster<R: Send>(&self, task: impl FnOnce() -> R + Send) -> R {
-        match &self.pool {
-            Some(pool) => pool.install(task),
-            None => task(),
-        }
+        let Some(pool) = self.pool() else {
+            return task();
+        };
+        let over = &AtomicBool::new(false);
+        pool.scope(|scope| {
+            let caller = rayon::current_thread_index();
+            scope.spawn_broadcast(move |_, each| {
+                while Some(each.index()) != caller && !over.load(Ordering::Acquire) {
+                    look_for_work();
+                }
+            });
+            // Also where the task panics.
+            let _dismissal = Afterwards(|| over.store(true, Ordering::Release));
+            task()
+        })
     }
 
-    /// Puts each of `items` through `work`, on up to `threads` threads that claim one after the other; returns when all are
-    /// done. A panic in one of them is the caller's.
-    pub(super) fn share_out<I: Iterator + Send>(
+    /// Puts each of `items` through `work`, on up to `threads` threads; returns when all are done. A panic in one of them is
+    /// the caller's.
+    ///
+    /// Half of the threads claim from the front and half from the back, always the same ones: what a thread wrote in one
+    /// layer is near to it when it reads it in the next.
+    pub(super) fn share_out<I: DoubleEndedIterator + Send>(
         &self,
         threads: usize,
         items: I,
         work: impl Fn(I::Item) + Sync,
     ) {
-        if self.pool.is_none() || threads < 2 {
+        if threads < 2 || rayon::current_thread_index().is_none() {
             return items.for_each(work);
         }
         let claims = Mutex::new(items);
-        let claim = || claims.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let claim = |front: bool| {
+            let mut claims = claims.lock().unwrap_or_else(PoisonError::into_inner);
+            if front {
+                claims.next()
+            } else {
+                claims.next_back()
+            }
+        };
         let work = || {
-            while let Some(item) = claim() {
+            let front = rayon::current_thread_index().is_some_and(|index| index % 2 == 0);
+            while let Some(item) = claim(front) {
                 work(item);
             }
         };
+        let helped = AtomicUsize::new(1);
         rayon::scope(|scope| {
             for _ in 1..threads {
-                scope.spawn(|_| work());
+                scope.spawn(|_| {
+                    let _done = Afterwards(|| {
+                        helped.fetch_add(1, Ordering::Release);
+                    });
+                    work();
+                });
             }
             work();
+            // The scope itself would fall asleep over the others' last rows.
+            while helped.load(Ordering::Acquire) < threads {
+                look_for_work();
+            }
         });
+    }
+}
+
+/// Does what another thread has handed out, if there is any; else lets others have the core after a while.
+fn look_for_work() {
+    for _ in 0..LOOKS {
+        if rayon::yield_now() == Some(Yield::Executed) {
+            return;
+        }
+        std::hint::spin_loop();
+    }
+    std::thread::yield_now();
+}
+
+/// Does it at the end of its scope, however that is left.
+struct Afterwards<F: Fn()>(F);
+
+impl<F: Fn()> Drop for Afterwards<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }

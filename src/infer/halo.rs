@@ -73,7 +73,7 @@ impl Halo {
     pub(super) fn blocks_mut(
         &mut self,
         rows: usize,
-    ) -> impl Iterator<Item = (usize, usize, &mut [u8])> {
+    ) -> impl DoubleEndedIterator<Item = (usize, usize, &mut [u8])> {
         let [depth, height, _] = self.shape;
         let (row_bytes, plane_bytes) = (self.row_bytes(), self.plane_bytes());
         let planes = self

@@ -209,6 +209,7 @@ impl Backend for Int8Network {
 
     fn rest(&mut self) {
         self.buffers = Buffers::default();
+        self.how.crew = self.how.crew.anew();
     }
 }
 

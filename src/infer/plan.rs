@@ -21,7 +21,7 @@ pub(super) struct How {
 
 impl How {
     /// [`Crew::share_out`] of work that may fail; all of it is done, whatever fails.
-    fn share_out<I: Iterator + Send>(
+    fn share_out<I: DoubleEndedIterator + Send>(
         &self,
         threads: usize,
         items: I,
@@ -153,7 +153,7 @@ pub(super) fn run_head<P>(
     head: &Layer,
     features: &Halo,
     how: &How,
-    planes: impl Iterator<Item = P> + Send,
+    planes: impl DoubleEndedIterator<Item = P> + ExactSizeIterator + Send,
     take: impl Fn(&mut P, usize, &[u8]) + Sync,
 ) -> Result<(), OutOfBounds> {
     let sources = [features];

@@ -7,6 +7,7 @@
 use super::tile::{Place, Tiles, by_width};
 use super::x86::{self, Vectors};
 use super::{LANES, Row};
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 /// Two blocks × 14 voxels of sums, 2 weights and 1 input fill 31 of the 32 registers.
@@ -62,6 +63,16 @@ impl Vectors for Zmm {
     }
 
     #[inline(always)]
+    unsafe fn add_voxels<const B: usize, const T: usize, const STEP: usize>(
+        sums: &mut [[__m512i; B]; T],
+        input: *const u8,
+        step: usize,
+        weights: [__m512i; B],
+    ) {
+        unsafe { add_voxels::<B, T, STEP>(sums, input, step, weights) }
+    }
+
+    #[inline(always)]
     unsafe fn store(sums: __m512i, scales: __m512, to: *mut u8) {
         unsafe {
             let whole = _mm512_max_epi32(scaled(sums, scales), _mm512_setzero_si512());
@@ -95,6 +106,56 @@ impl Vectors for Zmm {
             }
         }
     }
+}
+
+/// [`Vectors::add_voxels`], each voxel's instructions together: left to itself, the compiler reads all inputs first, has no
+/// registers left for them and keeps sums in memory, whose way there and back is as long as the whole step.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn add_voxels<const B: usize, const T: usize, const STEP: usize>(
+    sums: &mut [[__m512i; B]; T],
+    input: *const u8,
+    step: usize,
+    weights: [__m512i; B],
+) {
+    macro_rules! voxels {
+        ($($t:literal)*) => { $(
+            if $t < T {
+                let from = if STEP == 0 { input.wrapping_add($t * step) } else { input };
+                // SAFETY: reads four bytes of the row, which was checked.
+                unsafe {
+                    if B == 2 {
+                        asm!(
+                            "vpbroadcastd {four}, dword ptr [{from} + {at}]",
+                            "vpdpbusd {first}, {four}, {weights}",
+                            "vpdpbusd {second}, {four}, {more}",
+                            from = in(reg) from,
+                            at = const $t * STEP,
+                            four = out(zmm_reg) _,
+                            first = inout(zmm_reg) sums[$t][0],
+                            second = inout(zmm_reg) sums[$t][B - 1],
+                            weights = in(zmm_reg) weights[0],
+                            more = in(zmm_reg) weights[B - 1],
+                            options(pure, readonly, nostack, preserves_flags),
+                        );
+                    } else {
+                        asm!(
+                            "vpbroadcastd {four}, dword ptr [{from} + {at}]",
+                            "vpdpbusd {first}, {four}, {weights}",
+                            from = in(reg) from,
+                            at = const $t * STEP,
+                            four = out(zmm_reg) _,
+                            first = inout(zmm_reg) sums[$t][0],
+                            weights = in(zmm_reg) weights[0],
+                            options(pure, readonly, nostack, preserves_flags),
+                        );
+                    }
+                }
+            }
+        )* };
+    }
+    const { assert!(B <= 2 && T <= 14) };
+    voxels!(0 1 2 3 4 5 6 7 8 9 10 11 12 13);
 }
 
 /// To whole numbers of at most 255.

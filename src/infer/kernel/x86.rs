@@ -46,6 +46,22 @@ pub(super) trait Vectors {
     unsafe fn scales(from: *const f32) -> Self::Scales;
     /// Adds four products a channel, exactly, wrapping at 32 bits.
     unsafe fn added(sums: Self::Sums, inputs: Self::Inputs, weights: Self::Weights) -> Self::Sums;
+    /// Adds four input channels of `T` voxels, which lie `step` bytes apart from `input` on, to their sums in `B` blocks. `STEP` is
+    /// the step where it is known, else 0.
+    #[inline(always)]
+    unsafe fn add_voxels<const B: usize, const T: usize, const STEP: usize>(
+        sums: &mut [[Self::Sums; B]; T],
+        input: *const u8,
+        step: usize,
+        weights: [Self::Weights; B],
+    ) {
+        for t in 0..T {
+            let four = unsafe { Self::inputs(input.add(t * step)) };
+            for b in 0..B {
+                sums[t][b] = unsafe { Self::added(sums[t][b], four, weights[b]) };
+            }
+        }
+    }
     /// Writes 16 bytes: each sum times its scale, to the nearest whole number, ties to even, within 0 to 255.
     unsafe fn store(sums: Self::Sums, scales: Self::Scales, to: *mut u8);
     /// The same for four voxels that lie `step` bytes apart.
@@ -119,12 +135,7 @@ unsafe fn add<V: Vectors, const B: usize, const T: usize, const STEP: usize>(
             for b in 1..B {
                 weight[b] = V::weights(weights.next.add(b * VECTOR));
             }
-            for t in 0..T {
-                let four = V::inputs(input.add(t * step));
-                for b in 0..B {
-                    local[t][b] = V::added(local[t][b], four, weight[b]);
-                }
-            }
+            V::add_voxels::<B, T, STEP>(&mut local, input, step, weight);
             weights.next = weights.next.add(weights.step);
         }
         *sums = local;
