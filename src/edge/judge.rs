@@ -112,12 +112,20 @@ impl Judge {
         self.manifest.input.spacing_mm
     }
 
-    /// Judges a series. Never fails: what goes wrong is the judgement.
-    pub fn judge(&mut self, ready: Box<Ready>, clock: &Clock) -> Judgement {
-        let judgement = self.judge_whole(ready, clock).judgement;
-        // The next series is minutes away and seldom of this very shape.
+    /// Judges a series and hands the judgement on. Never fails: what goes wrong is the judgement.
+    pub fn judge<T>(
+        &mut self,
+        ready: Box<Ready>,
+        clock: &Clock,
+        hand_on: impl FnOnce(Judgement) -> T,
+    ) -> T {
+        let judged = self.judge_whole(ready, clock);
+        let handed_on = hand_on(judged.judgement);
+        // Giving back the volumes' memory takes a while: nobody waits for it. The next series is minutes away and seldom of
+        // this very shape.
+        drop(judged.triage);
         self.rest();
-        judgement
+        handed_on
     }
 
     /// Gives back what the engine keeps for the next volume.
@@ -150,18 +158,14 @@ impl Judge {
             Ok(triage) => {
                 let outcome = Outcome::Triaged(Box::new(self.triaged(&triage, timing)));
                 let series = facts(&ready, Some(&triage));
-                let preview = self.outlines.and_then(|outlines| {
-                    preview::picture(&triage.volume, &triage.lung, &triage.lesion, outlines)
-                });
-                let spacing = triage.volume.spacing;
-                let chest = ReducedChest::of(&triage.lung, &triage.lesion, spacing);
+                let (preview, masks) = self.drawn_and_packed(&triage);
                 Judged {
                     judgement: Judgement {
                         ready,
                         outcome,
                         series,
                         preview,
-                        masks: chest.and_then(|chest| chest.pack()),
+                        masks,
                         at,
                     },
                     triage: Some(Box::new(triage)),
@@ -185,6 +189,21 @@ impl Judge {
                 }
             }
         }
+    }
+
+    /// The picture, and the masks for the patient's next scan, side by side.
+    fn drawn_and_packed(&self, triage: &Triage) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+        let (volume, lung, lesion) = (&triage.volume, &triage.lung, &triage.lesion);
+        std::thread::scope(|scope| {
+            let packing = std::thread::Builder::new().spawn_scoped(scope, || {
+                ReducedChest::of(lung, lesion, volume.spacing)?.pack()
+            });
+            let draw = |outlines| preview::picture(volume, lung, lesion, outlines);
+            let preview = self.outlines.and_then(draw);
+            // Without a thread to spare, or after a panic in it, there is nothing to compare the next scan with.
+            let masks = packing.ok().and_then(|packing| packing.join().ok()?);
+            (preview, masks)
+        })
     }
 
     fn run(&mut self, ready: &Ready, passed: &mut dyn FnMut(Stage)) -> Result<Triage, Why> {

@@ -30,6 +30,7 @@ mod gather;
 mod hints;
 mod judge;
 mod logging;
+mod memory;
 mod model_folder;
 mod output;
 mod prior;

@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::folder::Watched;
 use super::hints::Hints;
 use super::judge::Judge;
+use super::memory;
 use super::mqtt::{Command, Link, LinkDown, Notice, Publisher};
 use super::priors;
 use super::reader::Reader;
@@ -43,6 +44,9 @@ const STUCK_AFTER: Duration = Duration::from_secs(120);
 
 /// Old priors are looked for this often.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+/// A box that rests this long gives back the memory that it does not use.
+const MEMORY_KEPT: Duration = Duration::from_secs(1);
 
 /// After a new folder was told of, the next look comes no sooner.
 const LOOK_AGAIN_MIN: Duration = Duration::from_millis(50);
@@ -105,6 +109,8 @@ struct Progress {
     fed: Option<Moment>,
     /// When old priors were looked for last.
     pruned: Moment,
+    /// When there was work last, until its memory was given back.
+    worked: Option<Moment>,
 }
 
 impl Service {
@@ -113,6 +119,8 @@ impl Service {
         let mut progress = Progress {
             scanned: self.clock.now(),
             pruned: self.clock.now(),
+            // The start, with the network's self check.
+            worked: Some(self.clock.now()),
             ..Progress::default()
         };
         let mut go_on = true;
@@ -133,6 +141,7 @@ impl Service {
             }
             self.report(&mut progress);
             self.forget_old_priors(&mut progress);
+            self.give_back_memory(&mut progress);
         }
         self.stop();
         Ok(())
@@ -191,6 +200,18 @@ impl Service {
         if now.since(progress.pruned) >= PRUNE_EVERY {
             progress.pruned = now;
             priors::prune(&mut self.store, &self.config.prior, self.clock.wall());
+        }
+    }
+
+    fn give_back_memory(&self, progress: &mut Progress) {
+        let now = self.clock.now();
+        if !self.daemon.is_idle() {
+            progress.worked = Some(now);
+        } else if let Some(worked) = progress.worked
+            && now.since(worked) >= MEMORY_KEPT
+        {
+            memory::give_back();
+            progress.worked = None;
         }
     }
 
@@ -543,11 +564,10 @@ pub(super) fn start_judge(
     let (judging, series) = sync_channel::<Box<intake::Ready>>(4);
     spawn("judge", move || {
         for ready in series {
-            let judgement = judge.judge(ready, &clock);
-            if sender
-                .send(Message::Core(Box::new(Event::Judged(Box::new(judgement)))))
-                .is_err()
-            {
+            let sent = judge.judge(ready, &clock, |judgement| {
+                sender.send(Message::Core(Box::new(Event::Judged(Box::new(judgement)))))
+            });
+            if sent.is_err() {
                 return;
             }
         }

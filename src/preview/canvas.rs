@@ -21,10 +21,19 @@ impl Shade {
     /// Lesion outlines.
     pub(super) const LESION: Shade = Shade(GREYS);
 
-    /// The grey of `share`: 0 black, 1 white.
-    pub(super) fn grey(share: f64) -> Shade {
-        let level = super::whole(share.clamp(0.0, 1.0) * f64::from(GREYS - 1));
-        Shade(u8::try_from(level).map_or(GREYS - 1, |level| level.min(GREYS - 1)))
+    /// The nearest grey to `share`: 0 black, 1 white.
+    pub(super) fn grey(share: f32) -> Shade {
+        // Up there an f32 has steps of one: the sum is rounded, and its lowest byte is the level. A conversion would keep the
+        // compiler from taking several pixels at a time.
+        const WHOLE_STEPS: f32 = 8_388_608.0;
+        let level = share.clamp(0.0, 1.0) * f32::from(GREYS - 1) + WHOLE_STEPS;
+        let [lowest, ..] = level.to_bits().to_le_bytes();
+        Shade(lowest)
+    }
+
+    /// The index in the palette.
+    pub(super) fn index(self) -> u8 {
+        self.0
     }
 }
 
@@ -53,6 +62,11 @@ impl Canvas {
         self.height
     }
 
+    /// The rows, from the top.
+    pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        self.indices.chunks_exact_mut(self.width.max(1))
+    }
+
     pub(super) fn set(&mut self, [x, y]: [usize; 2], shade: Shade) {
         let place = (x < self.width && y < self.height).then_some(y * self.width + x);
         if let Some(index) = place.and_then(|place| self.indices.get_mut(place)) {
@@ -62,20 +76,19 @@ impl Canvas {
 
     /// Fills `width` × `height` pixels from `x, y` on.
     pub(super) fn fill(&mut self, [x, y]: [usize; 2], [width, height]: [usize; 2], shade: Shade) {
-        for row in y..y + height {
-            for column in x..x + width {
-                self.set([column, row], shade);
-            }
+        for row in self.rows_mut().skip(y).take(height) {
+            let to = row.len().min(x + width);
+            row.get_mut(x..to).unwrap_or(&mut []).fill(shade.0);
         }
     }
 
     /// Lays `other` with its corner at `x, y`.
     pub(super) fn lay(&mut self, [x, y]: [usize; 2], other: &Canvas) {
         let rows = other.indices.chunks_exact(other.width.max(1));
-        for (row, indices) in rows.enumerate() {
-            for (column, index) in indices.iter().enumerate() {
-                self.set([x + column, y + row], Shade(*index));
-            }
+        for (to, from) in self.rows_mut().skip(y).zip(rows) {
+            let to = to.get_mut(x..).unwrap_or(&mut []);
+            let (to, from) = (to.iter_mut(), from.iter());
+            to.zip(from).for_each(|(to, from)| *to = *from);
         }
     }
 

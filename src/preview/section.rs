@@ -22,9 +22,9 @@ pub(super) struct Section {
     /// Columns of a row.
     columns: usize,
     /// HU.
-    hu: Vec<f64>,
+    hu: Vec<f32>,
     /// 1 in a lesion, 0 elsewhere.
-    lesion: Vec<f64>,
+    lesion: Vec<f32>,
     /// mm from row to row, from column to column.
     spacing: [f64; 2],
     /// Rows and columns shown.
@@ -65,8 +65,8 @@ pub(super) fn sections(
     let section = |title, rows: &[[usize; 2]], row_mm, shown_rows| Section {
         title,
         columns: width,
-        hu: lines(&volume.hu, rows, f64::from),
-        lesion: lines(lesion, rows, |cell| f64::from(u8::from(inside(cell)))),
+        hu: lines(&volume.hu, rows, f32::from),
+        lesion: lines(lesion, rows, |cell| f32::from(u8::from(inside(cell)))),
         spacing: [row_mm, volume.spacing.x()],
         shown: [shown_rows, shown_x.clone()],
     };
@@ -94,13 +94,24 @@ impl Section {
     pub(super) fn draw(&self, mm: f64, outlines: Outlines, thick: usize) -> Canvas {
         let [width, height] = self.size(mm);
         let mut canvas = Canvas::new(width, height, Shade::BLACK);
-        for (index, hu) in self.enlarged(&self.hu, mm).into_iter().enumerate() {
-            let share = (hu - WINDOW_CENTRE) / WINDOW_WIDTH + 0.5;
-            canvas.set([index % width, index / width], Shade::grey(share));
-        }
+        let mut rows = canvas.rows_mut();
+        self.enlarge(&self.hu, mm, |line| {
+            let window = |hu: f32| (hu - single(WINDOW_CENTRE)) / single(WINDOW_WIDTH) + 0.5;
+            let pixels = rows.next().unwrap_or(&mut []).iter_mut();
+            for (pixel, hu) in pixels.zip(line.values()) {
+                *pixel = Shade::grey(window(hu)).index();
+            }
+        });
+        drop(rows);
         if outlines == Outlines::Shown && self.is_sick() {
-            let lesion = self.enlarged(&self.lesion, mm);
-            let inside: Vec<bool> = lesion.into_iter().map(|share| share >= 0.5).collect();
+            let mut inside = Vec::with_capacity(width * height);
+            self.enlarge(&self.lesion, mm, |line| {
+                if line.is_zero() {
+                    inside.resize(inside.len() + width, false);
+                } else {
+                    inside.extend(line.values().map(|share| share >= 0.5));
+                }
+            });
             for place in outline(&inside, width, thick) {
                 canvas.set(place, Shade::LESION);
             }
@@ -108,24 +119,49 @@ impl Section {
         canvas
     }
 
-    /// What is shown of `values`, interpolated bilinearly to pixels of `mm`.
-    fn enlarged(&self, values: &[f64], mm: f64) -> Vec<f64> {
+    /// What is shown of `values`, interpolated bilinearly to pixels of `mm`; `take` gets row after row.
+    fn enlarge(&self, values: &[f32], mm: f64, mut take: impl FnMut(Line<'_>)) {
         let [width, height] = self.size(mm);
         let [rows, columns] = &self.shown;
         let [row_mm, column_mm] = self.spacing;
-        let all_rows = values.len() / self.columns.max(1);
-        let down = taps(height, rows.start, mm / row_mm, all_rows);
+        let count = values.len() / self.columns.max(1);
+        let down = taps(height, rows.start, mm / row_mm, count);
         let across = taps(width, columns.start, mm / column_mm, self.columns);
-        let mut pixels = Vec::with_capacity(width * height);
-        for [low, high] in down {
-            let row = |tap: Tap| values.get(tap.at * self.columns..).unwrap_or(&[]).iter();
-            let blend = |(one, other)| one * low.weight + other * high.weight;
-            let line = row(low).zip(row(high)).map(blend);
-            let line: Vec<f64> = line.take(self.columns).collect();
-            let value = |tap: Tap| line.get(tap.at).map_or(0.0, |value| value * tap.weight);
-            pixels.extend(across.iter().map(|[low, high]| value(*low) + value(*high)));
+        // Across first: each row of the section serves several of the picture's, which are then sums of two whole rows.
+        let mut wide = vec![Vec::new(); count];
+        for tap in down.iter().flatten() {
+            let (Some(to), Some(from)) = (wide.get_mut(tap.at), self.row(values, tap.at)) else {
+                continue;
+            };
+            if to.is_empty() {
+                let value = |tap: &Tap| from.get(tap.at).map_or(0.0, |value| value * tap.weight);
+                to.extend(across.iter().map(|[low, high]| value(low) + value(high)));
+            }
         }
-        pixels
+        let row = |tap: Tap| (wide.get(tap.at).map_or(&[][..], Vec::as_slice), tap.weight);
+        for [low, high] in down {
+            take(Line([row(low), row(high)]));
+        }
+    }
+
+    fn row<'a>(&self, values: &'a [f32], at: usize) -> Option<&'a [f32]> {
+        values.get(at * self.columns..(at + 1) * self.columns)
+    }
+}
+
+/// A row of a picture: two rows of a section and their shares.
+struct Line<'a>([(&'a [f32], f32); 2]);
+
+impl Line<'_> {
+    fn is_zero(&self) -> bool {
+        let mut values = self.0.iter().flat_map(|(row, _)| *row);
+        values.all(|value| *value == 0.0)
+    }
+
+    fn values(&self) -> impl Iterator<Item = f32> {
+        let [(low, below), (high, above)] = self.0;
+        let pairs = low.iter().zip(high);
+        pairs.map(move |(low, high)| low * below + high * above)
     }
 }
 
@@ -133,7 +169,7 @@ impl Section {
 #[derive(Clone, Copy, Debug)]
 struct Tap {
     at: usize,
-    weight: f64,
+    weight: f32,
 }
 
 /// The two neighbours of each of `pixels` pixels of `ratio` voxels, from voxel `start` on, among `count` voxels.
@@ -143,13 +179,21 @@ fn taps(pixels: usize, start: usize, ratio: f64, count: usize) -> Vec<[Tap; 2]> 
         let centre = start as f64 + (pixel as f64 + 0.5) * ratio - 0.5;
         let centre = centre.clamp(0.0, last as f64);
         let (low, share) = (super::whole(centre.floor()), centre.fract());
-        let tap = |at: usize, weight| Tap {
+        let tap = |at: usize, weight: f64| Tap {
             at: at.min(last),
-            weight,
+            weight: single(weight),
         };
         [tap(low, 1.0 - share), tap(low + 1, share)]
     };
     (0..pixels).map(tap).collect()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "shares and HU: far within the range of an f32"
+)]
+fn single(value: f64) -> f32 {
+    value as f32
 }
 
 /// The rim of `inside`: its outermost pixels and, when `thick`, the pixels that touch them from outside.
@@ -241,7 +285,7 @@ fn grown(shown: Range<usize>, wanted: f64, count: usize) -> Range<usize> {
 }
 
 /// The rows `z, y` of `grid`, one after another, each cell as `value` gives it.
-fn lines<T: Copy>(grid: &Grid3<T>, rows: &[[usize; 2]], value: impl Fn(T) -> f64) -> Vec<f64> {
+fn lines<T: Copy>(grid: &Grid3<T>, rows: &[[usize; 2]], value: impl Fn(T) -> f32) -> Vec<f32> {
     let cells = rows.iter().flat_map(|[z, y]| grid.row(*z, *y));
     cells.map(|cell| value(*cell)).collect()
 }

@@ -5,7 +5,7 @@ use super::copies::Copies;
 use super::samples::Samples;
 use super::stages::{WholeSeries, bench_reader};
 use crate::config::Config;
-use crate::daemon::Saving;
+use crate::daemon::{Judgement, Saving};
 use crate::edge::{Clock, Failure, Judge, Scratch, settings, state};
 use crate::store::StoreError;
 use std::path::PathBuf;
@@ -56,7 +56,8 @@ pub fn measure_direct(
             let mut whole = one.before.clone();
             let began = clock.elapsed();
             whole.add(reader.read(&file, clock.wall()));
-            let saving = judged(judge, config, whole, &clock)?;
+            let judged = judge.judge_whole(Box::new(whole.ready(&clock)), &clock);
+            let saving = saving(judge, config, &judged.judgement)?;
             report.messages.add(clock.elapsed().saturating_sub(began));
             store
                 .close_series(
@@ -79,15 +80,9 @@ fn unsaved(error: StoreError) -> Failure {
     Failure::new(error.to_string(), error.advice())
 }
 
-fn judged(
-    judge: &mut Judge,
-    config: &Config,
-    whole: WholeSeries,
-    clock: &Clock,
-) -> Result<Saving, Failure> {
-    let judged = judge.judge_whole(Box::new(whole.ready(clock)), clock);
+fn saving(judge: &Judge, config: &Config, judgement: &Judgement) -> Result<Saving, Failure> {
     let model = judge.model().digest.as_str();
-    Saving::new(&judged.judgement, model, &settings::sender(config)).map_err(|error| {
+    Saving::new(judgement, model, &settings::sender(config)).map_err(|error| {
         let what = format!("the messages cannot be written: {error}");
         Failure::new(what, "report this")
     })
