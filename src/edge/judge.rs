@@ -128,6 +128,11 @@ impl Judge {
         handed_on
     }
 
+    /// Gets ready while a series' slices still come. Undone by [`Judge::rest`], as after each series.
+    pub fn prepare(&mut self) {
+        self.engine.backend.prepare();
+    }
+
     /// Gives back what the engine keeps for the next volume.
     pub fn rest(&mut self) {
         self.engine.backend.rest();

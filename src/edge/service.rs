@@ -93,8 +93,19 @@ pub struct Service {
     pub sender: SyncSender<Message>,
     /// Files to read.
     pub reads: SyncSender<Reading>,
-    /// Series to judge.
-    pub judging: SyncSender<Box<intake::Ready>>,
+    /// For the judge.
+    pub judging: SyncSender<Work>,
+}
+
+/// What the judge is asked to do.
+#[derive(Debug)]
+pub enum Work {
+    /// A series is coming: get ready for it.
+    Prepare,
+    /// Judge it; answered by [`Event::Judged`].
+    Judge(Box<intake::Ready>),
+    /// Nothing is coming any longer.
+    Rest,
 }
 
 /// What the loop keeps beside the core.
@@ -102,6 +113,8 @@ pub struct Service {
 struct Progress {
     scanned: Moment,
     judging_since: Option<Moment>,
+    /// Whether the judge is ready for a series.
+    prepared: bool,
     ready_said: bool,
     scanned_once: bool,
     broker_tried: bool,
@@ -161,7 +174,11 @@ impl Service {
                 progress.scanned = self.clock.now();
                 progress.scanned_once = true;
             }
-            Event::Judged(_) => progress.judging_since = None,
+            Event::Judged(_) => {
+                progress.judging_since = None;
+                // The judge rests after each series.
+                progress.prepared = false;
+            }
             Event::Intake(_)
             | Event::Compared(_)
             | Event::Saved(_)
@@ -210,6 +227,11 @@ impl Service {
         } else if let Some(worked) = progress.worked
             && now.since(worked) >= MEMORY_KEPT
         {
+            // Files came that held no series.
+            if progress.prepared {
+                progress.prepared = self.judging.try_send(Work::Rest).is_err();
+                return;
+            }
             memory::give_back();
             progress.worked = None;
         }
@@ -287,11 +309,14 @@ impl Service {
             Action::Read(reading) => {
                 // The intake hands out no more reads than this channel holds, so this never waits.
                 let _reader_gone = self.reads.try_send(reading);
+                if !progress.prepared {
+                    progress.prepared = self.judging.try_send(Work::Prepare).is_ok();
+                }
                 None
             }
             Action::Judge(ready) => {
                 progress.judging_since = Some(self.clock.now());
-                let _judge_gone = self.judging.try_send(ready);
+                let _judge_gone = self.judging.try_send(Work::Judge(ready));
                 None
             }
             Action::Compare(judgement) => Some(self.compare(judgement)),
@@ -560,10 +585,22 @@ pub(super) fn start_judge(
     mut judge: Judge,
     clock: Clock,
     sender: SyncSender<Message>,
-) -> Result<SyncSender<Box<intake::Ready>>, Failure> {
-    let (judging, series) = sync_channel::<Box<intake::Ready>>(4);
+) -> Result<SyncSender<Work>, Failure> {
+    // One series at a time is handed out; the rest is asked for before or after one.
+    let (judging, work) = sync_channel::<Work>(4);
     spawn("judge", move || {
-        for ready in series {
+        for work in work {
+            let ready = match work {
+                Work::Prepare => {
+                    judge.prepare();
+                    continue;
+                }
+                Work::Rest => {
+                    judge.rest();
+                    continue;
+                }
+                Work::Judge(ready) => ready,
+            };
             let sent = judge.judge(ready, &clock, |judgement| {
                 sender.send(Message::Core(Box::new(Event::Judged(Box::new(judgement)))))
             });

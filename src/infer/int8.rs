@@ -26,6 +26,8 @@ pub struct Int8Network {
     how: How,
     name: String,
     buffers: Buffers,
+    /// The buffers' sizes after the last volume.
+    sizes: Vec<usize>,
 }
 
 impl std::fmt::Debug for Int8Network {
@@ -83,6 +85,7 @@ impl Int8Network {
             },
             name: format!("cpu-int8-{}", isa.name()),
             buffers: Buffers::default(),
+            sizes: Vec::new(),
         })
     }
 
@@ -207,8 +210,18 @@ impl Backend for Int8Network {
         Ok(logits)
     }
 
+    fn prepare(&mut self) {
+        if self.buffers.sizes().is_empty() {
+            self.buffers = Buffers::at_hand(&self.sizes);
+        }
+        self.how.crew.muster(|| {});
+    }
+
     fn rest(&mut self) {
-        self.buffers = Buffers::default();
+        let used = std::mem::take(&mut self.buffers);
+        if !used.sizes().is_empty() {
+            self.sizes = used.sizes();
+        }
         self.how.crew = self.how.crew.anew();
     }
 }

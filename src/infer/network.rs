@@ -26,6 +26,9 @@ pub trait Backend {
     /// The logit of each voxel of `hu`, same shape: for checks against another engine. Errors as [`Backend::segment`].
     fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault>;
 
+    /// Takes the memory that a volume like the last one needs, so that its run does not wait for the system's pages.
+    fn prepare(&mut self) {}
+
     /// Gives back what is only kept for the next volume.
     fn rest(&mut self);
 }

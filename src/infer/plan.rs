@@ -61,6 +61,17 @@ impl Buffers {
         best.map_or_else(Vec::new, |index| self.0.swap_remove(index))
     }
 
+    /// Buffers as large as those of `sizes`, each page of them at hand.
+    pub(super) fn at_hand(sizes: &[usize]) -> Buffers {
+        // Zeros would be pages that the system still owes.
+        Buffers(sizes.iter().map(|bytes| vec![1; *bytes]).collect())
+    }
+
+    /// How large they are.
+    pub(super) fn sizes(&self) -> Vec<usize> {
+        self.0.iter().map(Vec::capacity).collect()
+    }
+
     fn give(&mut self, buffer: Vec<u8>) {
         self.0.push(buffer);
     }

@@ -45,6 +45,10 @@ impl Backend for Chosen<'_> {
         self.cpu.logits(hu)
     }
 
+    fn prepare(&mut self) {
+        self.cpu.prepare();
+    }
+
     fn rest(&mut self) {
         self.cpu.rest();
     }

