@@ -133,32 +133,51 @@ const ROWS_CLAIMED: usize = 16;
 /// Channels back to voxels: a row of voxels with `channels` becomes four rows of `planes`, two planes whose rows have
 /// `width` voxels: 1 where one of the first eight channels is above zero.
 pub(super) fn put_labels(planes: &mut [u8], width: usize, y: usize, marks: &[u8], channels: usize) {
-    let (half, width) = (planes.len() / 2, width.max(1));
-    for (dz, plane) in planes.chunks_exact_mut(half.max(1)).enumerate() {
-        let lines = plane.chunks_exact_mut(width).skip(2 * y).take(2);
-        for (dy, line) in lines.enumerate() {
-            let (pairs, first) = (line.as_chunks_mut::<2>().0, dz * 4 + dy * 2);
-            if channels == LANES {
-                // The usual head: a length known beforehand.
-                let (voxels, _) = marks.as_chunks::<LANES>();
-                put_pairs(pairs, voxels.iter().map(<[u8; LANES]>::as_slice), first);
-            } else {
-                put_pairs(pairs, marks.chunks_exact(channels.max(1)), first);
-            }
-        }
+    let (lower, upper) = planes.split_at_mut(planes.len() / 2);
+    let (lower, upper) = (pairs_at(lower, width, y), pairs_at(upper, width, y));
+    let pairs = lower.zip(upper);
+    if channels == LANES {
+        // The usual head: a length known beforehand.
+        let (voxels, _) = marks.as_chunks::<LANES>();
+        put_eights(pairs, voxels.iter().map(<[u8; LANES]>::as_slice));
+    } else {
+        put_eights(pairs, marks.chunks_exact(channels.max(1)));
     }
 }
 
-fn put_pairs<'a>(pairs: &mut [[u8; 2]], voxels: impl Iterator<Item = &'a [u8]>, first: usize) {
-    for (pair, voxel) in pairs.iter_mut().zip(voxels) {
-        *pair = pair_at(voxel, first);
+/// Two voxels beside each other.
+type Pair = [u8; 2];
+
+/// The pairs of rows `2 y` and `2 y + 1` of a plane.
+fn pairs_at(
+    plane: &mut [u8],
+    width: usize,
+    y: usize,
+) -> impl Iterator<Item = (&mut Pair, &mut Pair)> {
+    let rows = plane.get_mut(2 * y * width..2 * (y + 1) * width);
+    let (front, back) = rows.unwrap_or(&mut []).split_at_mut(width);
+    let (front, back) = (front.as_chunks_mut::<2>().0, back.as_chunks_mut::<2>().0);
+    front.iter_mut().zip(back)
+}
+
+fn put_eights<'a, 'b>(
+    pairs: impl Iterator<Item = ((&'a mut Pair, &'a mut Pair), (&'a mut Pair, &'a mut Pair))>,
+    voxels: impl Iterator<Item = &'b [u8]>,
+) {
+    for (((a, b), (c, d)), voxel) in pairs.zip(voxels) {
+        let eight = voxel.first_chunk().copied().unwrap_or_default();
+        let [a0, a1, b0, b1, c0, c1, d0, d1] = above_zero(eight);
+        (*a, *b, *c, *d) = ([a0, a1], [b0, b1], [c0, c1], [d0, d1]);
     }
 }
 
-fn pair_at(voxel: &[u8], first: usize) -> [u8; 2] {
-    let pair = voxel.get(first..first + 2).unwrap_or(&[]);
-    let above = |at: usize| u8::from(pair.get(at).is_some_and(|mark| *mark > 0));
-    [above(0), above(1)]
+/// 1 for each byte above zero, eight at once.
+fn above_zero(bytes: [u8; 8]) -> [u8; 8] {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let bytes = u64::from_le_bytes(bytes);
+    // The seven lower bits carry into the highest one unless all are zero; no byte's sum reaches the next byte.
+    let highest = ((bytes & LOW) + LOW) | bytes;
+    (highest >> 7 & 0x0101_0101_0101_0101).to_le_bytes()
 }
 
 /// From HU to 0…1.
@@ -210,6 +229,29 @@ mod tests {
         for (was, is) in hu.values().iter().zip(back.values()) {
             assert!((f32::from(*was) - is).abs() < 1e-3);
         }
+    }
+
+    #[test]
+    fn each_byte_above_zero_becomes_one() {
+        for byte in 0..=u8::MAX {
+            let bytes = [byte, 0, !byte, 255, byte, 1, 128, byte];
+            let ones = bytes.map(|byte| u8::from(byte > 0));
+            assert_eq!(above_zero(bytes), ones, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn labels_lie_where_their_channels_say() {
+        // A row of three voxels with 16 channels becomes row 1 of two planes of 2 x 2 rows.
+        let mut planes = vec![9; 2 * 4 * 6];
+        let mut marks = vec![0; 3 * LANES];
+        (marks[5], marks[LANES + 2], marks[2 * LANES + 7], marks[9]) = (3, 200, 1, 7);
+        put_labels(&mut planes, 6, 1, &marks, LANES);
+        let ones =
+            |(at, label): (usize, &u8)| (*label == 1).then_some([at / 24, at / 6 % 4, at % 6]);
+        let found: Vec<[usize; 3]> = planes.iter().enumerate().filter_map(ones).collect();
+        assert_eq!(found, [[0, 3, 2], [1, 2, 1], [1, 3, 5]]);
+        assert_eq!(planes.iter().filter(|label| **label == 9).count(), 24);
     }
 
     #[test]
