@@ -14,6 +14,9 @@ pub mod refusal;
 /// How the box failed.
 pub mod fault;
 
+/// Keys and signatures.
+pub mod trust;
+
 /// What must survive a power cut.
 pub mod store;
 

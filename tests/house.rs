@@ -20,6 +20,7 @@ const ANYWHERE: &[&str] = &["*"];
 /// Test modules inside rooms may open any door: they have to read files.
 const DOORS: &[(&str, &[&str])] = &[
     ("anyhow", &["infer"]),
+    ("base64", &["trust"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
@@ -32,19 +33,22 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ort", &["infer"]),
     ("png", &["preview"]),
     ("redb", &["store"]),
+    ("ring", &["trust"]),
     ("rumqttc", &["edge"]),
     ("rumqttd", &["edge"]),
     ("rustix", &["edge"]),
     ("sd_notify", &["edge"]),
     (
         "serde",
-        &["ids", "store", "model", "outcome", "wire", "config"],
+        &[
+            "ids", "trust", "store", "model", "outcome", "wire", "config",
+        ],
     ),
     ("serde_json", &["store", "wire", "cli"]),
     (
         "sha2",
         &[
-            "ids", "store", "model", "dicom", "infer", "intake", "daemon", "edge",
+            "ids", "trust", "store", "model", "dicom", "infer", "intake", "daemon", "edge",
         ],
     ),
     ("sysinfo", &["edge"]),
