@@ -83,20 +83,27 @@ fn number_text(number: &Number) -> Result<String, NotCanonical> {
     double_text(double)
 }
 
-/// ECMAScript's Number::toString (ECMA-262, section 6.1.6.1.20): the fewest digits that read back as the same double.
+/// ECMAScript's Number::toString (ECMA-262, section 6.1.6.1.20): the fewest digits that read back as the same double,
+/// of those the nearest, of two as near the even one. JSON's writer picks the same digits; the standard library's would
+/// pick the larger of two as near.
 fn double_text(double: f64) -> Result<String, NotCanonical> {
-    if !double.is_finite() {
-        return Err(NotCanonical);
-    }
-    let scientific = format!("{:e}", double.abs());
-    let (mantissa, exponent) = scientific.split_once('e').ok_or(NotCanonical)?;
+    let written = Number::from_f64(double.abs())
+        .ok_or(NotCanonical)?
+        .to_string();
+    let (mantissa, exponent) = written.split_once('e').unwrap_or((&written, "0"));
     let exponent: i32 = exponent.parse().map_err(|_| NotCanonical)?;
-    let digits = mantissa.replace('.', "");
-    if digits == "0" {
-        return Ok(digits); // also for -0
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let significant = all.trim_start_matches('0');
+    let digits = significant.trim_end_matches('0');
+    if digits.is_empty() {
+        return Ok("0".to_owned()); // also for -0
     }
+    let length = |text: &str| i32::try_from(text.len()).map_err(|_| NotCanonical);
+    let leading = length(&all)? - length(significant)?;
+    let point = length(whole)? - leading + exponent;
     let sign = if double < 0.0 { "-" } else { "" };
-    Ok(format!("{sign}{}", placed(&digits, exponent + 1)))
+    Ok(format!("{sign}{}", placed(digits, point)))
 }
 
 /// `digits` with the point after the first `point` of them, as ECMAScript places it.
