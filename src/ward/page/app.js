@@ -146,7 +146,6 @@ function drawSound() {
   const look = {
     type: "button",
     class: `bar-button sound sound-${state}`,
-    "aria-pressed": String(state === "on"),
     title: state === "blocked" ? t("sound.blocked.title") : null,
     onclick: press,
     "data-focus": "sound",

@@ -43,8 +43,8 @@ export function findingView(id) {
     const finding = detail;
     replace(head, heading(finding));
     if (!body.contains(parts.facts)) replace(body, parts.facts, parts.more);
-    replace(parts.facts, preview(finding), zones(finding));
-    const rest = [numbers(finding), comparison(finding), historyPart(finding), quality(finding), about(finding), log(finding)];
+    replace(parts.facts, preview(finding), zones(finding), about(finding));
+    const rest = [numbers(finding), comparison(finding), historyPart(finding), quality(finding), log(finding)];
     if (panel && !finding.superseded_by) {
       panel.update(finding);
       if (!parts.panel) {
