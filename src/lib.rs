@@ -80,5 +80,9 @@ pub mod daemon;
 /// The world: files, clock, network, threads.
 pub mod edge;
 
+/// The server of the nursing stations.
+#[cfg(feature = "ward")]
+pub mod ward;
+
 /// Arguments, exit codes, printing.
 pub mod cli;

@@ -6,6 +6,8 @@ mod reader;
 mod settings;
 
 pub use reader::ConfigError;
+#[cfg(feature = "ward")]
+pub(crate) use reader::{Section, Source, sections};
 pub use settings::{
     AcceleratorUse, Broker, Config, EngineSettings, IdentityLevel, IntakeSettings, IntendedUse,
     PublishSettings, ServiceSettings,

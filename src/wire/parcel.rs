@@ -49,6 +49,8 @@ pub enum Kind {
     Superseded,
     /// The state of a finding.
     Receipt,
+    /// What the ward's server says to a box.
+    Ward,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
             Kind::Outcome => "outcome",
             Kind::Superseded => "superseded",
             Kind::Receipt => "receipt",
+            Kind::Ward => "ward",
         }
     }
 
@@ -67,7 +70,7 @@ impl Kind {
     pub fn must_arrive(self) -> bool {
         match self {
             Kind::Preview => false,
-            Kind::Finding | Kind::Outcome | Kind::Superseded | Kind::Receipt => true,
+            Kind::Finding | Kind::Outcome | Kind::Superseded | Kind::Receipt | Kind::Ward => true,
         }
     }
 }
@@ -146,7 +149,7 @@ impl Parcel {
                 payload: super::mark_late(&self.payload)?,
                 ..self
             }),
-            Kind::Preview | Kind::Superseded | Kind::Receipt => Ok(self),
+            Kind::Preview | Kind::Superseded | Kind::Receipt | Kind::Ward => Ok(self),
         }
     }
 

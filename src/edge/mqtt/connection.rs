@@ -53,10 +53,11 @@ type Settled = (MessageId, Result<PublishResult, PublishNoticeError>);
 type Seen = Result<Packet, ConnectionError>;
 
 /// A connection that the broker took.
-struct Connection<'a, T: FnMut(Notice)> {
+struct Connection<'a, T: FnMut(Notice) -> bool> {
     client: AsyncClient,
     health_topic: &'a str,
     packet_bytes_max: usize,
+    ack_when_kept: bool,
     settled: JoinSet<Settled>,
     tell: &'a mut T,
 }
@@ -64,7 +65,7 @@ struct Connection<'a, T: FnMut(Notice)> {
 /// Connects once and serves until the connection ends.
 ///
 /// The client is made anew for each connection: its own resends, which carry no durable id, can then never cross ours.
-pub(super) async fn serve<T: FnMut(Notice)>(
+pub(super) async fn serve<T: FnMut(Notice) -> bool>(
     settings: &Settings,
     inbox: &mut Receiver<Command>,
     tell: &mut T,
@@ -96,12 +97,20 @@ pub(super) async fn serve<T: FnMut(Notice)>(
         client,
         health_topic: &settings.health_topic,
         packet_bytes_max,
+        ack_when_kept: settings.ack_when_kept,
         settled: JoinSet::new(),
         tell,
     };
-    for topic in &settings.subscriptions {
-        let topic = topic.clone();
-        if let Err(error) = connection.client.subscribe(topic, QoS::AtLeastOnce).await {
+    let kept = settings
+        .subscriptions
+        .iter()
+        .map(|topic| (topic, QoS::AtLeastOnce));
+    let fleeting = settings
+        .subscriptions_fleeting
+        .iter()
+        .map(|topic| (topic, QoS::AtMostOnce));
+    for (topic, qos) in kept.chain(fleeting) {
+        if let Err(error) = connection.client.subscribe(topic.clone(), qos).await {
             return Ended::retry(LinkDown::Broken {
                 what: error.to_string(),
             });
@@ -150,12 +159,14 @@ async fn greeted(
     }
 }
 
-impl<T: FnMut(Notice)> Connection<'_, T> {
+impl<T: FnMut(Notice) -> bool> Connection<'_, T> {
     async fn run(&mut self, inbox: &mut Receiver<Command>, packets: &mut Receiver<Seen>) -> Ended {
         loop {
             tokio::select! {
                 packet = packets.recv() => match packet {
-                    Some(Ok(packet)) => self.packet(packet),
+                    Some(Ok(packet)) => if let Err(why) = self.packet(packet) {
+                        return Ended::retry(why);
+                    },
                     Some(Err(error)) => {
                         // Acknowledgements that came before the break count.
                         self.settle_all();
@@ -180,14 +191,28 @@ impl<T: FnMut(Notice)> Connection<'_, T> {
         }
     }
 
-    fn packet(&mut self, packet: Packet) {
-        if let Packet::Publish(publish) = packet {
-            let topic = String::from_utf8_lossy(&publish.topic).into_owned();
-            (self.tell)(Notice::Message {
-                topic,
-                payload: publish.payload.to_vec(),
-            });
+    /// Errors: the message could not be kept, or not be answered.
+    fn packet(&mut self, packet: Packet) -> Result<(), LinkDown> {
+        let Packet::Publish(publish) = packet else {
+            return Ok(());
+        };
+        let kept = (self.tell)(Notice::Message {
+            topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+            payload: publish.payload.to_vec(),
+        });
+        if !self.ack_when_kept {
+            return Ok(());
         }
+        if !kept {
+            let what = "a message could not be kept".to_owned();
+            return Err(LinkDown::Broken { what });
+        }
+        // Waiting here for room could wait for ever: who makes the room waits for us.
+        self.client
+            .try_ack(&publish)
+            .map_err(|error| LinkDown::Broken {
+                what: error.to_string(),
+            })
     }
 
     async fn send(&mut self, parcel: Parcel) {
@@ -195,7 +220,8 @@ impl<T: FnMut(Notice)> Connection<'_, T> {
         if size(&parcel) > self.packet_bytes_max {
             // Handed to the client it would break the connection, again and again.
             let why = Rejected::TooLarge;
-            return (self.tell)(Notice::Nacked { id, why });
+            (self.tell)(Notice::Nacked { id, why });
+            return;
         }
         let topic = parcel.topic.clone();
         let options = options(&parcel);
@@ -207,10 +233,10 @@ impl<T: FnMut(Notice)> Connection<'_, T> {
             Ok(notice) => {
                 self.settled.spawn(settled(id, notice));
             }
-            Err(_) => (self.tell)(Notice::Nacked {
-                id,
-                why: Rejected::Client,
-            }),
+            Err(_) => {
+                let why = Rejected::Client;
+                (self.tell)(Notice::Nacked { id, why });
+            }
         }
     }
 
@@ -275,7 +301,7 @@ impl<T: FnMut(Notice)> Connection<'_, T> {
             while said.is_ok() {
                 tokio::select! {
                     packet = packets.recv() => match packet {
-                        Some(Ok(packet)) => self.packet(packet),
+                        Some(Ok(packet)) => drop(self.packet(packet)),
                         Some(Err(_)) | None => return,
                     },
                     Some(Ok((id, result))) = self.settled.join_next() => self.settle(id, result),

@@ -11,7 +11,7 @@ mod reason;
 mod session;
 mod settings;
 
-pub use link::{Link, Publisher};
+pub use link::{Answer, Link, Publisher};
 pub use reason::{LinkDown, LinkError, Rejected};
 pub use settings::{Credentials, Settings, Tls};
 
