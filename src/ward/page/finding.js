@@ -1,7 +1,7 @@
 // One finding: picture, lungs, numbers, what changed, and what people did about it.
 
 import { h, replace } from "./dom.js";
-import { coded, has, t } from "./text.js";
+import { coded, t } from "./text.js";
 import { held } from "./store.js";
 import {
   ageSeconds, clock, duration, interval, isNumber, moment, number, patientDetails, patientName, percent, points,
@@ -277,12 +277,15 @@ function log(finding) {
   const heads = ["when", "what", "who"].map((name) => h("th", { scope: "col" }, t(`finding.log.${name}`)));
   const rows = entries.map((entry) => {
     const who = entry.by && entry.station ? t("state.by", { by: entry.by, station: entry.station }) : (entry.by ?? "");
-    const text = entry.text && has(`refused.${entry.text}`) ? t(`refused.${entry.text}`) : entry.text;
+    const code = /^refused-(.+)$/.exec(entry.what)?.[1];
+    const what = code ? t("log.refused") : coded("log", entry.what);
+    // Of what replaces it the id says nothing to a reader; the link stands above.
+    const text = code ? coded("refused", code, entry.text) : entry.what === "superseded" ? null : entry.text;
     return h(
       "tr",
       null,
       h("td", null, h("time", { datetime: entry.at }, clock(entry.at, true))),
-      h("td", null, coded("log", entry.what), text && h("span", { class: "details" }, text)),
+      h("td", null, what, text && h("span", { class: "details written" }, text)),
       h("td", null, who),
     );
   });

@@ -30,8 +30,14 @@ export function listView() {
     const opened = openFindings(), rest = seenFindings();
     openCount.textContent = String(opened.length);
     seenCount.textContent = String(rest.length);
+    const focused = root.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
     replace(open, opened.length ? table(opened, true) : h("p", { class: "empty" }, symbol("acknowledged"), t("list.empty.open")));
     replace(seen, rest.length ? table(rest, false) : h("p", { class: "empty" }, t("list.empty.seen")));
+    // The focus stays with the finding wherever it went: on the next one, a second press would acknowledge it unread.
+    if (focused && !root.contains(document.activeElement)) {
+      focusOn(root, focused);
+      if (!root.contains(document.activeElement)) focusOn(root, focused.replace(/^ack-/, "patient-"));
+    }
   }
 
   function drawStrip() {
