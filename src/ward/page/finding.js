@@ -131,9 +131,13 @@ function notes(finding) {
 let lastSection = 0;
 
 function section(title, ...children) {
+  return named("card", title, ...children);
+}
+
+function named(look, title, ...children) {
   lastSection += 1;
   const id = `part-${lastSection}`;
-  return h("section", { class: "card", "aria-labelledby": id }, h("h2", { id }, title), children);
+  return h("section", { class: look, "aria-labelledby": id }, h("h2", { id }, title), children);
 }
 
 function preview(finding) {
@@ -254,7 +258,8 @@ function quality(finding) {
 function about(finding) {
   const series = finding.series ?? {}, model = finding.model ?? {};
   const spacing = Array.isArray(series.spacing_mm) ? series.spacing_mm.map((value) => number(value, 2)).join(" × ") : null;
-  return section(
+  return named(
+    "card about",
     t("finding.series"),
     h(
       "dl",
