@@ -171,11 +171,11 @@ mod tests {
         let name = |accession| {
             names
                 .find(&identity(accession))
-                .map(|person| person.name.as_str())
+                .map(|person| person.name.clone())
         };
-        assert_eq!(name(Some("A1")), Some("CHAN, TAI MAN 陳大文"));
-        assert_eq!(name(Some("A2")), Some("LEE"));
-        assert_eq!(name(None), Some("LEE"));
+        assert_eq!(name(Some("A1")).as_deref(), Some("CHAN, TAI MAN 陳大文"));
+        assert_eq!(name(Some("A2")).as_deref(), Some("LEE"));
+        assert_eq!(name(None).as_deref(), Some("LEE"));
         assert_eq!(format!("{names:?}"), "Names(2 rows)");
     }
 

@@ -166,7 +166,7 @@ fn receipt(
 fn said_by_box(receipt: &ReceiptPayload) -> LogLine {
     if let Some(refused) = &receipt.refused {
         return LogLine {
-            what: format!("refused-{}", refused.code.code()),
+            what: "refused".to_owned(),
             text: Some(refused.text.clone()),
             ..LogLine::default()
         };

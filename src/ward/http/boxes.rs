@@ -3,6 +3,7 @@
 use super::aside;
 use super::guard::SignedIn;
 use super::trouble::{Trouble, bytes_of, json};
+use crate::units::WallTime;
 use crate::ward::audit::Entry;
 use crate::ward::desk::{Counts, Desk};
 use crate::ward::users::Role;
@@ -75,18 +76,25 @@ pub(super) async fn healthz(State(desk): State<Arc<Desk>>) -> Result<Response, T
 
 #[derive(Deserialize)]
 pub(super) struct From {
-    from: Option<u64>,
+    from: Option<String>,
 }
 
-/// `GET /api/audit?from=`: JSON Lines, as `scanward audit verify` reads them.
+/// `GET /api/audit?from=`, a line's number or a time: JSON Lines, as `scanward audit verify` reads them.
 pub(super) async fn audit(
     State(desk): State<Arc<Desk>>,
     who: SignedIn,
     Query(asked): Query<From>,
 ) -> Result<Response, Trouble> {
     who.must_be(&[Role::It])?;
-    let from = asked.from.unwrap_or(1).max(1);
+    let asked = asked.from.unwrap_or_else(|| "1".to_owned());
+    let (number, time) = (asked.parse::<u64>().ok(), WallTime::parse(&asked));
+    if number.is_none() && time.is_none() {
+        let text = "`from` is the number of a line, or a time as 2026-11-23T08:00:12.000Z.";
+        return Err(Trouble::malformed(text));
+    }
     aside(&desk, move |desk| {
+        let since = time.unwrap_or_default();
+        let from = number.map_or_else(|| desk.read(|db| db.audit_number_at(since)), Ok)?;
         desk.audit(&Entry {
             who: who.user.name.clone(),
             what: "audit-exported",

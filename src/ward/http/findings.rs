@@ -4,7 +4,7 @@ use super::guard::SignedIn;
 use super::trouble::{Trouble, bytes_of, json};
 use super::{aside, parse};
 use crate::ids::FindingId;
-use crate::trust::KeyId;
+use crate::trust::{KeyId, PublicKey};
 use crate::ward::audit::Entry;
 use crate::ward::desk::Desk;
 use crate::ward::record::FindingRecord;
@@ -194,7 +194,7 @@ pub(super) async fn verdict(
         }
         let payload = verdict.to_bytes().map_err(|_| Trouble::internal())?;
         let line = LogLine {
-            what: format!("{}-sent", verdict.decision.as_str()),
+            what: "verdict-sent".to_owned(),
             by: Some(verdict.by.clone()),
             text: verdict
                 .comment
@@ -228,15 +228,17 @@ fn check(
         return Err(by_box(RefusedCode::Superseded));
     }
     let (list, keys) = desk.read(|db| Ok((db.list()?, db.keys()?)))?;
-    let key = listed(list.as_ref(), &verdict.key_id)?;
+    let key = listed(list.as_ref(), &verdict.key_id).map_err(by_box)?;
     let own = keys.iter().find(|key| key.key_id == verdict.key_id);
     if own.is_none_or(|key| key.user != user.name) || verdict.by != user.display {
         let text = "This key was enrolled by another user. Sign with your own.";
         return Err(Trouble::refused("foreign-key", text));
     }
-    let public = key.map_err(|_| by_box(RefusedCode::UnknownKey))?;
+    if own.is_some_and(|key| key.revoked_at.is_some()) {
+        return Err(by_box(RefusedCode::RevokedKey));
+    }
     verdict
-        .verify(&public)
+        .verify(&key)
         .map_err(|_| by_box(RefusedCode::BadSignature))?;
     if !verdict.seen.is_same(&seen(record)) {
         return Err(by_box(RefusedCode::SeenDiffers));
@@ -250,16 +252,13 @@ fn check(
 }
 
 /// The key `id` of the list that IT signed. Errors: not on it, or revoked.
-fn listed(
-    list: Option<&KeyListPayload>,
-    id: &KeyId,
-) -> Result<Result<crate::trust::PublicKey, crate::trust::TrustError>, Trouble> {
-    let by_box = |code: RefusedCode| Trouble::refused(code.code(), code.text());
-    let entry = list.and_then(|list| list.key(id));
-    let entry = entry.ok_or_else(|| by_box(RefusedCode::UnknownKey))?;
+fn listed(list: Option<&KeyListPayload>, id: &KeyId) -> Result<PublicKey, RefusedCode> {
+    let entry = list
+        .and_then(|list| list.key(id))
+        .ok_or(RefusedCode::UnknownKey)?;
     match entry.revoked_at {
-        Some(_) => Err(by_box(RefusedCode::RevokedKey)),
-        None => Ok(entry.public_key()),
+        Some(_) => Err(RefusedCode::RevokedKey),
+        None => entry.public_key().map_err(|_| RefusedCode::UnknownKey),
     }
 }
 

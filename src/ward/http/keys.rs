@@ -47,13 +47,7 @@ struct All {
     codes: Vec<Code>,
     counter: u64,
     list: Option<KeyListPayload>,
-    it_keys: Vec<ItKey>,
-}
-
-#[derive(Serialize)]
-struct ItKey {
-    key_id: KeyId,
-    public_key: String,
+    it_keys: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -87,7 +81,12 @@ pub(super) async fn show(
             codes,
             counter: list.as_ref().map_or(0, |list| list.counter),
             list,
-            it_keys: it_keys(&desk.settings.it_keys),
+            it_keys: desk
+                .settings
+                .it_keys
+                .iter()
+                .map(PublicKey::to_string)
+                .collect(),
         });
         Ok(json(StatusCode::OK, &Shown { own, all }))
     })
@@ -100,14 +99,6 @@ fn shown(key: &EnrolledKey, list: Option<&KeyListPayload>) -> KeyShown {
         user: key.user.clone(),
         state: state_of(key, list),
     }
-}
-
-fn it_keys(keys: &[PublicKey]) -> Vec<ItKey> {
-    let shown = |key: &PublicKey| ItKey {
-        key_id: key.id(),
-        public_key: key.to_string(),
-    };
-    keys.iter().map(shown).collect()
 }
 
 #[derive(Deserialize)]
@@ -201,7 +192,7 @@ pub(super) async fn enrol(
             let taken = good && db.put_key(&key)?;
             if !taken {
                 entry.what = "key-refused";
-                entry.ended = Some(if good { "known-key" } else { "wrong-code" }.to_owned());
+                entry.ended = Some(if good { "known-key" } else { "bad-code" }.to_owned());
             }
             db.audit(now, &entry)?;
             Ok(taken.then_some(()).ok_or(good))
@@ -222,7 +213,7 @@ pub(super) async fn enrol(
             Err(false) => {
                 let text =
                     "The code is wrong, was used, or is older than 24 hours. Ask IT for a new one.";
-                Err(Trouble::refused("wrong-code", text))
+                Err(Trouble::refused("bad-code", text))
             }
         }
     })

@@ -14,16 +14,54 @@ struct Asset {
 }
 
 const HTML: &str = "text/html; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+macro_rules! asset {
+    ($name:literal, $kind:expr) => {
+        Asset {
+            name: $name,
+            kind: $kind,
+            bytes: include_bytes!(concat!("../page/", $name)),
+        }
+    };
+}
 
 /// What `GET /` answers.
-const INDEX: Asset = Asset {
-    name: "index.html",
-    kind: HTML,
-    bytes: include_bytes!("../page/index.html"),
-};
+const INDEX: Asset = asset!("index.html", HTML);
 
 /// What stands under `/assets/`.
-const ASSETS: &[Asset] = &[];
+const ASSETS: &[Asset] = &[
+    asset!("announce.js", JS),
+    asset!("api.js", JS),
+    asset!("app.js", JS),
+    asset!("audit.js", JS),
+    asset!("boxes.js", JS),
+    asset!("canonical.js", JS),
+    asset!("dom.js", JS),
+    asset!("en.js", JS),
+    asset!("errors.js", JS),
+    asset!("events.js", JS),
+    asset!("finding.js", JS),
+    asset!("format.js", JS),
+    asset!("help.js", JS),
+    asset!("history.js", JS),
+    asset!("icon.svg", SVG),
+    asset!("keyring.js", JS),
+    asset!("keys.js", JS),
+    asset!("list.js", JS),
+    asset!("lungs.js", JS),
+    asset!("my-key.js", JS),
+    asset!("signin.js", JS),
+    asset!("sound.js", JS),
+    asset!("store.js", JS),
+    asset!("symbols.js", JS),
+    asset!("text.js", JS),
+    asset!("verdict.js", JS),
+    asset!("ward.css", CSS),
+    asset!("zh-hant-hk.js", JS),
+];
 
 /// `GET /`.
 pub(super) async fn index(headers: HeaderMap) -> Response {
@@ -67,4 +105,25 @@ fn answer(asset: &Asset, headers: &HeaderMap) -> Response {
         headers.insert(header::ETAG, value);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_file_of_the_page_is_served_under_its_name() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ward/page");
+        let there: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let served: BTreeSet<String> = ASSETS
+            .iter()
+            .chain([&INDEX])
+            .map(|asset| asset.name.to_owned())
+            .collect();
+        assert_eq!(there, served);
+    }
 }

@@ -56,6 +56,18 @@ impl Db<'_> {
         .collect()
     }
 
+    /// The number of the first line written at `time` or later; after the last where there is none.
+    pub(in crate::ward) fn audit_number_at(&self, time: WallTime) -> Result<u64, StoreError> {
+        let query = "SELECT min(number) FROM audit WHERE json_extract(line, '$.at') >= ?1";
+        let found: Option<i64> = self
+            .0
+            .query_row(query, [time.to_string()], |row| row.get(0))?;
+        match found {
+            Some(number) => unsigned(number, "audit"),
+            None => Ok(self.audit_tail()?.number.saturating_add(1)),
+        }
+    }
+
     /// Follows the whole list.
     pub(in crate::ward) fn audit_verify(&self) -> Result<Result<Chain, ChainError>, StoreError> {
         let mut statement = self
