@@ -16,11 +16,13 @@ use super::mqtt::{Command, Link, LinkDown, Notice, Publisher};
 use super::priors;
 use super::reader::Reader;
 use super::sensors::Sensors;
+use super::ward;
 use crate::config::Config;
 use crate::daemon::{Action, Daemon, Event, Judgement};
+use crate::health::{self, Degraded};
 use crate::intake::{self, Reading};
 use crate::outbox;
-use crate::store::Store;
+use crate::store::{Closing, Store};
 use crate::units::Moment;
 use crate::wire::{MessageId, Parcel};
 use std::path::PathBuf;
@@ -158,6 +160,8 @@ impl Service {
             | Event::Saved(_)
             | Event::SaveFailed(_)
             | Event::Outbox(_)
+            | Event::Ward { .. }
+            | Event::Review(_)
             | Event::Health(_)
             | Event::Tick => {}
         }
@@ -228,10 +232,21 @@ impl Service {
                 warn!(message = %id, %why, "refused by the broker; sent again later");
                 outbox::Event::Nacked(id)
             }
-            // Acknowledgements and verdicts come with the ward; until then nothing is subscribed.
-            Notice::Message { topic, .. } => {
-                debug!(topic, "a message from the ward");
-                return true;
+            Notice::Subscribed { refused } => {
+                let holds = refused > 0;
+                if holds {
+                    warn!(
+                        refused,
+                        advice = "allow this box to subscribe to its topics ack, verdict and keys",
+                        "the broker does not let this box hear the ward"
+                    );
+                }
+                let reason = Degraded::WardUnheard;
+                let event = Event::Health(health::Event::Degraded { reason, holds });
+                return self.handle(event, progress, tell);
+            }
+            Notice::Message { topic, payload } => {
+                return self.handle(Event::Ward { topic, payload }, progress, tell);
             }
             Notice::Stopped => return true,
         };
@@ -277,6 +292,7 @@ impl Service {
             Action::Save(saving) => Some(self.save(saving, tell)),
             Action::Send { id, late } => self.send(&id, late),
             Action::Delete(id) => Some(Event::Outbox(self.delete(id))),
+            Action::Review(action) => ward::carry_out(&mut self.store, action).map(Event::Review),
             Action::Reconnect => {
                 let _busy = self.link.ask(Command::Reconnect);
                 None
@@ -313,12 +329,16 @@ impl Service {
         saving: Box<crate::daemon::Saving>,
         tell: &mut dyn FnMut(Told<'_>),
     ) -> Event {
-        let (finding, paces) = (saving.finding.as_ref(), saving.paces.as_ref());
         let prior = priors::row(&saving, &self.config.prior);
-        match self
-            .store
-            .close_series(&saving.record, finding, &saving.rows, paces, prior.as_ref())
-        {
+        let closing = Closing {
+            record: &saving.record,
+            finding: saving.finding.as_ref(),
+            queued: &saving.rows,
+            paces: saving.paces.as_ref(),
+            prior: prior.as_ref(),
+            opening: saving.opening.as_ref(),
+        };
+        match self.store.close_series(&closing) {
             Ok(()) => {
                 info!(study = %saving.pseudonym, finding = %saving.closed.finding, outcome = saving.code, "series ended");
                 tell(Told::Closed(&saving));

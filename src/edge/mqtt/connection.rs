@@ -6,7 +6,8 @@ use super::{Command, Notice};
 use crate::wire::{MessageId, Parcel};
 use rumqttc::{
     AsyncClient, ConnAck, ConnectionError, Event, EventLoop, Packet, PubAckReason, PublishNotice,
-    PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS,
+    PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS, SubscribeFilter,
+    SubscribeReasonCode,
 };
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -99,13 +100,8 @@ pub(super) async fn serve<T: FnMut(Notice)>(
         settled: JoinSet::new(),
         tell,
     };
-    for topic in &settings.subscriptions {
-        let topic = topic.clone();
-        if let Err(error) = connection.client.subscribe(topic, QoS::AtLeastOnce).await {
-            return Ended::retry(LinkDown::Broken {
-                what: error.to_string(),
-            });
-        }
+    if let Err(what) = connection.subscribe(&settings.subscriptions).await {
+        return Ended::retry(LinkDown::Broken { what });
     }
     (connection.tell)(Notice::Connected);
     connection.run(inbox, &mut packets).await
@@ -180,14 +176,33 @@ impl<T: FnMut(Notice)> Connection<'_, T> {
         }
     }
 
-    fn packet(&mut self, packet: Packet) {
-        if let Packet::Publish(publish) = packet {
-            let topic = String::from_utf8_lossy(&publish.topic).into_owned();
-            (self.tell)(Notice::Message {
-                topic,
-                payload: publish.payload.to_vec(),
-            });
+    /// All topics in one packet, so that one answer tells of all.
+    async fn subscribe(&mut self, topics: &[String]) -> Result<(), String> {
+        if topics.is_empty() {
+            return Ok(());
         }
+        let filters = topics
+            .iter()
+            .map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
+        let asked = self.client.subscribe_many(filters).await;
+        asked.map_err(|error| error.to_string())
+    }
+
+    fn packet(&mut self, packet: Packet) {
+        let notice = match packet {
+            Packet::Publish(publish) => Notice::Message {
+                topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+                payload: publish.payload.to_vec(),
+            },
+            Packet::SubAck(answer) => {
+                let granted =
+                    |code: &&SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
+                let refused = answer.return_codes.iter().filter(granted).count();
+                Notice::Subscribed { refused }
+            }
+            _ => return,
+        };
+        (self.tell)(notice);
     }
 
     async fn send(&mut self, parcel: Parcel) {
