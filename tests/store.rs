@@ -100,13 +100,35 @@ fn old_and_surplus_closed_series_are_forgotten_and_open_ones_never() {
         records_max: 3,
         age_max: Duration::from_secs(10),
     };
-    let now = |seconds: i64| WallTime::from_unix_millis(seconds * 1000);
-    assert_eq!(store.prune(&limits, now(5)).unwrap(), 2);
+    let mut prune = |seconds: Option<i64>, keep: &str| {
+        let now = seconds.map(|seconds| WallTime::from_unix_millis(seconds * 1000));
+        store.prune(&limits, now, |key| key == keep).unwrap()
+    };
+    assert_eq!(prune(None, "1.0"), 1, "the files of one are there still");
+    assert_eq!(prune(Some(5), ""), 1);
+    assert_eq!(prune(None, ""), 0);
+    assert_eq!(prune(Some(13), ""), 1);
+    assert_eq!(prune(Some(1_000), "1.4"), 1);
+    assert_eq!(prune(Some(1_000), ""), 1);
     assert_eq!(store.series(&key("1.1")).unwrap(), None);
-    assert!(store.series(&key("1.2")).unwrap().is_some());
-    assert_eq!(store.prune(&limits, now(13)).unwrap(), 1);
-    assert_eq!(store.prune(&limits, now(1_000)).unwrap(), 2);
     assert_eq!(unfinished(&mut store), [open("9.9")]);
+}
+
+#[test]
+fn a_finding_that_may_still_escalate_is_never_forgotten() {
+    let mut store = SweepDisk::default().open().unwrap();
+    close(&mut store, None).unwrap();
+    let none = Limits {
+        records_max: 0,
+        age_max: Duration::ZERO,
+    };
+    let later = Some(WallTime::from_unix_millis(i64::MAX));
+    assert_eq!(
+        store.prune(&none, later, |_| false).unwrap(),
+        1,
+        "the series"
+    );
+    assert_eq!(store.watched().unwrap(), [finding()]);
 }
 
 #[test]

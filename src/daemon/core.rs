@@ -3,13 +3,14 @@
 use super::job::{Judgement, Saving};
 use crate::fault::Fault;
 use crate::health::{self, Degraded, Health};
+use crate::ids::SeriesKey;
 use crate::intake::{self, Intake, Ready};
 use crate::outbox::{self, At, Outbox};
 use crate::outcome::{Outcome, Why};
 use crate::review::{self, Review};
 use crate::units::Moment;
 use crate::wire::{HealthPayload, MessageId, Sender};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Wait before a transaction that the store refused is tried again.
@@ -182,6 +183,13 @@ impl Daemon {
             && !self.judging
             && self.ready.is_empty()
             && self.held.is_empty()
+    }
+
+    /// The series of which files stand in the export folder; `None` while that cannot be told.
+    pub fn present(&self) -> Option<BTreeSet<&SeriesKey>> {
+        self.intake
+            .folder_reachable()
+            .then(|| self.intake.present())
     }
 
     /// Whether the broker is connected.

@@ -29,6 +29,7 @@ mod demo;
 mod export;
 mod failure;
 mod folder;
+mod forget;
 mod gather;
 mod hints;
 mod judge;

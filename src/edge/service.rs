@@ -10,6 +10,7 @@
 use super::clock::Clock;
 use super::failure::Failure;
 use super::folder::Watched;
+use super::forget::{self, Forgetting};
 use super::hints::Hints;
 use super::judge::Judge;
 use super::mqtt::{Command, Link, LinkDown, Notice, Publisher};
@@ -42,9 +43,6 @@ const REST_MAX: Duration = Duration::from_secs(2);
 const FEED_EVERY: Duration = Duration::from_secs(1);
 /// A scan of the folder, or a series, that takes longer than this stops the feeding of the watchdog.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
-
-/// Old priors are looked for this often.
-const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
 /// After a new folder was told of, the next look comes no sooner.
 const LOOK_AGAIN_MIN: Duration = Duration::from_millis(50);
@@ -105,8 +103,7 @@ struct Progress {
     broker_tried: bool,
     down: Option<LinkDown>,
     fed: Option<Moment>,
-    /// When old priors were looked for last.
-    pruned: Moment,
+    forgetting: Forgetting,
 }
 
 impl Service {
@@ -114,7 +111,6 @@ impl Service {
     pub fn run(mut self, mut tell: impl FnMut(Told<'_>) -> bool) -> Result<(), Failure> {
         let mut progress = Progress {
             scanned: self.clock.now(),
-            pruned: self.clock.now(),
             ..Progress::default()
         };
         let mut go_on = true;
@@ -134,7 +130,7 @@ impl Service {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.report(&mut progress);
-            self.forget_old_priors(&mut progress);
+            self.forget(&mut progress);
         }
         self.stop();
         Ok(())
@@ -189,12 +185,17 @@ impl Service {
         }
     }
 
-    /// Also on a box that closes no series, priors go when their time is over.
-    fn forget_old_priors(&mut self, progress: &mut Progress) {
-        let now = self.clock.now();
-        if now.since(progress.pruned) >= PRUNE_EVERY {
-            progress.pruned = now;
-            priors::prune(&mut self.store, &self.config.prior, self.clock.wall());
+    fn forget(&mut self, progress: &mut Progress) {
+        let (now, wall) = (self.clock.now(), self.clock.wall());
+        if progress.forgetting.priors_due(now) {
+            forget::old_priors(&mut self.store, &self.config, wall);
+        }
+        // Before the folder was looked through, no series has files.
+        let idle = progress.scanned_once && self.daemon.is_idle();
+        if progress.forgetting.ledger_due(now, idle) {
+            if let Some(present) = self.daemon.present() {
+                forget::old_series(&mut self.store, &present, wall);
+            }
         }
     }
 

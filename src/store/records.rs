@@ -109,14 +109,6 @@ impl SeriesRecord {
             SeriesState::Closed { supersedes, .. } => supersedes.as_ref(),
         }
     }
-
-    /// When the record may be forgotten, counted from: closed records only.
-    pub(super) fn closed_at(&self) -> Option<WallTime> {
-        match &self.state {
-            SeriesState::Open { .. } => None,
-            SeriesState::Closed { closed_at, .. } => Some(*closed_at),
-        }
-    }
 }
 
 /// What is remembered of a finding: for acknowledgements, verdicts and escalation. Holds no patient data.
