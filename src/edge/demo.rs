@@ -408,6 +408,7 @@ fn listen(port: u16, clock: Clock, teller: SyncSender<News>) -> Result<Link, Fai
             Notice::Connected => News::Listening,
             Notice::Message { topic, payload } => News::Ward(topic, payload, clock.now()),
             Notice::Disconnected(_)
+            | Notice::Subscribed { .. }
             | Notice::Acked { .. }
             | Notice::Nacked { .. }
             | Notice::Stopped => return,

@@ -6,7 +6,8 @@ use super::{Command, Notice};
 use crate::wire::{MessageId, Parcel};
 use rumqttc::{
     AsyncClient, ConnAck, ConnectionError, Event, EventLoop, Packet, PubAckReason, PublishNotice,
-    PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS,
+    PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS, SubscribeFilter,
+    SubscribeReasonCode,
 };
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -101,20 +102,8 @@ pub(super) async fn serve<T: FnMut(Notice) -> bool>(
         settled: JoinSet::new(),
         tell,
     };
-    let kept = settings
-        .subscriptions
-        .iter()
-        .map(|topic| (topic, QoS::AtLeastOnce));
-    let fleeting = settings
-        .subscriptions_fleeting
-        .iter()
-        .map(|topic| (topic, QoS::AtMostOnce));
-    for (topic, qos) in kept.chain(fleeting) {
-        if let Err(error) = connection.client.subscribe(topic.clone(), qos).await {
-            return Ended::retry(LinkDown::Broken {
-                what: error.to_string(),
-            });
-        }
+    if let Err(what) = connection.subscribe(settings).await {
+        return Ended::retry(LinkDown::Broken { what });
     }
     (connection.tell)(Notice::Connected);
     connection.run(inbox, &mut packets).await
@@ -191,10 +180,33 @@ impl<T: FnMut(Notice) -> bool> Connection<'_, T> {
         }
     }
 
+    /// All topics in one packet, so that one answer tells of all.
+    async fn subscribe(&mut self, settings: &Settings) -> Result<(), String> {
+        let filter = |topic: &String, qos| SubscribeFilter::new(topic.clone(), qos);
+        let kept = settings.subscriptions.iter();
+        let kept = kept.map(|topic| filter(topic, QoS::AtLeastOnce));
+        let fleeting = settings.subscriptions_fleeting.iter();
+        let fleeting = fleeting.map(|topic| filter(topic, QoS::AtMostOnce));
+        let filters: Vec<SubscribeFilter> = kept.chain(fleeting).collect();
+        if filters.is_empty() {
+            return Ok(());
+        }
+        let asked = self.client.subscribe_many(filters).await;
+        asked.map_err(|error| error.to_string())
+    }
+
     /// Errors: the message could not be kept, or not be answered.
     fn packet(&mut self, packet: Packet) -> Result<(), LinkDown> {
-        let Packet::Publish(publish) = packet else {
-            return Ok(());
+        let publish = match packet {
+            Packet::Publish(publish) => publish,
+            Packet::SubAck(answer) => {
+                let granted =
+                    |code: &&SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
+                let refused = answer.return_codes.iter().filter(granted).count();
+                (self.tell)(Notice::Subscribed { refused });
+                return Ok(());
+            }
+            _ => return Ok(()),
         };
         let kept = (self.tell)(Notice::Message {
             topic: String::from_utf8_lossy(&publish.topic).into_owned(),
