@@ -1,5 +1,7 @@
 //! What several test files share.
 
+#[cfg(feature = "ward")]
+pub mod chromium;
 pub mod http;
 pub mod instances;
 pub mod mosquitto;
