@@ -12,7 +12,6 @@
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    clippy::exit,
     dead_code,
     unreachable_pub,
     reason = "a measurement that cannot go on stops there; it needs a real clock"

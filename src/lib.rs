@@ -71,6 +71,9 @@ pub mod outbox;
 /// Machine: counters, degraded states, the status document.
 pub mod health;
 
+/// Machine: acknowledge, escalate, sign; what the ward says of findings.
+pub mod review;
+
 /// The text of `scanward.toml` to settings.
 pub mod config;
 

@@ -130,7 +130,13 @@ fn what_breaks_a_rule_is_refused_and_nothing_of_it_repeated() {
             json!("sha256:secret"),
         ),
     ] {
-        let error = VerdictPayload::parse(&with(&correct(), pointer, value)).unwrap_err();
+        let bytes = with(&correct(), pointer, value);
+        assert_ne!(
+            complaints("verdict", &parse(&bytes)),
+            Vec::<String>::new(),
+            "{pointer}"
+        );
+        let error = VerdictPayload::parse(&bytes).unwrap_err();
         assert!(rule(name)(&error), "{pointer}: {error}");
         assert!(!error.to_string().contains("secret"), "{error}");
     }
@@ -144,7 +150,13 @@ fn what_breaks_a_rule_is_refused_and_nothing_of_it_repeated() {
         ("/signature", json!("secret")),
         ("/signature", json!("")),
     ] {
-        let error = VerdictPayload::parse(&with(&correct(), pointer, value)).unwrap_err();
+        let bytes = with(&correct(), pointer, value);
+        assert_ne!(
+            complaints("verdict", &parse(&bytes)),
+            Vec::<String>::new(),
+            "{pointer}"
+        );
+        let error = VerdictPayload::parse(&bytes).unwrap_err();
         assert!(shape(&error), "{pointer}: {error}");
         assert!(!error.to_string().contains("secret"), "{error}");
     }
@@ -418,6 +430,18 @@ fn parse(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
 
+/// What the schema of docs/schemas says against `message`.
+fn complaints(schema: &str, message: &Value) -> Vec<String> {
+    let file = format!("docs/schemas/{schema}.schema.json");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file);
+    let schema = parse(&std::fs::read(path).unwrap());
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    validator
+        .iter_errors(message)
+        .map(|error| format!("{}: {error}", error.instance_path))
+        .collect()
+}
+
 /// The message with one member changed.
 fn with(message: &impl serde::Serialize, pointer: &str, value: Value) -> Vec<u8> {
     let mut changed = serde_json::to_value(message).unwrap();
@@ -426,6 +450,12 @@ fn with(message: &impl serde::Serialize, pointer: &str, value: Value) -> Vec<u8>
 }
 
 fn golden(name: &str, bytes: &[u8]) {
+    let schema = name.split(['-', '.']).next().unwrap();
+    assert_eq!(
+        complaints(schema, &parse(bytes)),
+        Vec::<String>::new(),
+        "{name}"
+    );
     let text = format!("{:#}\n", parse(bytes));
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")

@@ -4,6 +4,7 @@
 
 mod reader;
 mod settings;
+mod ward;
 
 pub use reader::ConfigError;
 #[cfg(feature = "ward")]

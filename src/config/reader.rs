@@ -269,6 +269,25 @@ impl<'a> Section<'a> {
             .collect()
     }
 
+    /// The texts under `key`, `count_max` at most, each put through `parse`; none when it is not there.
+    pub(super) fn parsed_texts<T, E: std::fmt::Display>(
+        &mut self,
+        key: &'static str,
+        count_max: usize,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Vec<T>, ConfigError> {
+        let at = self.entries.get(key).map_or(0, |(at, _)| *at);
+        let texts = self.texts(key, Vec::new())?;
+        if texts.len() > count_max {
+            return Err(self.wrong(at, key, &format!("a list of {count_max} at most")));
+        }
+        let parsed: Result<Vec<T>, E> = texts.iter().map(|text| parse(text)).collect();
+        parsed.map_err(|error| {
+            self.source
+                .error(at, format!("`{key}` in [{}]: {error}", self.name))
+        })
+    }
+
     /// Refuses what nobody took.
     pub(crate) fn finish(self) -> Result<(), ConfigError> {
         match self.entries.iter().next() {

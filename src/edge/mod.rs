@@ -16,6 +16,9 @@ pub mod doctor;
 /// The state folder's file.
 pub mod state;
 
+/// What the ward says of findings, read and written.
+pub mod ward;
+
 /// Measuring the stages, the way to the broker, memory and size.
 pub mod bench;
 
@@ -26,6 +29,7 @@ mod demo;
 mod export;
 mod failure;
 mod folder;
+mod forget;
 mod gather;
 mod hints;
 mod judge;

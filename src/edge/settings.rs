@@ -14,6 +14,9 @@ use std::path::Path;
 /// The largest file of settings, certificate or password.
 const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// The broker keeps what the ward says for a box that is away for so long, seconds: as long as it keeps a receipt.
+const WARD_KEPT_S: u32 = crate::wire::RECEIPT_EXPIRY_S;
+
 /// The settings in `file`.
 pub fn read(file: &Path) -> Result<Config, Failure> {
     let text = String::from_utf8(small_file(file, "the settings")?).map_err(|_| {
@@ -127,6 +130,11 @@ pub(super) fn link(config: &Config, will: &OfflinePayload) -> Result<mqtt::Setti
     Ok(mqtt::Settings {
         health_topic: root.topic(&Topic::Health),
         will: will.to_bytes().unwrap_or_default(),
+        subscriptions: [Topic::Ack, Topic::Verdict, Topic::Keys]
+            .iter()
+            .map(|topic| root.topic(topic))
+            .collect(),
+        session_expiry_s: WARD_KEPT_S,
         ..connection(config)?
     })
 }

@@ -34,6 +34,38 @@ impl Moment {
     }
 }
 
+/// A point in the life of a box, in milliseconds that it has lived through as far as it can tell.
+///
+/// Goes on over restarts and is not disturbed by a wall clock that was set: what must come after so long, however often
+/// the box restarts meanwhile, is counted by it. `review` says how it is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lived(u64);
+
+impl Lived {
+    /// `milliseconds` of life.
+    pub const fn from_millis(milliseconds: u64) -> Lived {
+        Lived(milliseconds)
+    }
+
+    /// The milliseconds.
+    pub const fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// This point put off by `wait`; saturates.
+    pub fn after(self, wait: Duration) -> Lived {
+        Lived(
+            self.0
+                .saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+        )
+    }
+
+    /// The time from `earlier` until this point; zero when `earlier` is later.
+    pub fn since(self, earlier: Lived) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
 /// A point on the wall clock, in milliseconds since 1970-01-01 UTC. May be wrong on an offline box.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WallTime(i64);

@@ -16,6 +16,7 @@ use super::users::{Role, Users};
 use super::view;
 use crate::edge::mqtt::{Command, Link, Publisher};
 use crate::edge::{Clock, Failure};
+use crate::trust::SigningKey;
 use crate::units::WallTime;
 use crate::wire::{Kind, Parcel};
 use serde::Serialize;
@@ -41,6 +42,8 @@ pub(super) struct Desk {
     link: OnceLock<Link>,
     ear: Mutex<Ear>,
     counts: Mutex<Counts>,
+    /// Of a trial only: signs each list of keys.
+    pub(super) signer: Option<SigningKey>,
 }
 
 /// Messages of the broker since the start.
@@ -58,7 +61,7 @@ pub(super) struct Counts {
 
 impl Desk {
     /// Opens the store and reads the files. Errors: either fails.
-    pub(super) fn open(settings: Settings) -> Result<Desk, Failure> {
+    pub(super) fn open(settings: Settings, signer: Option<SigningKey>) -> Result<Desk, Failure> {
         let clock = Clock::start();
         let now = clock.wall();
         let folder = &settings.state.folder;
@@ -87,6 +90,7 @@ impl Desk {
                 since: now,
             }),
             counts: Mutex::default(),
+            signer,
             settings,
         })
     }

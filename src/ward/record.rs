@@ -112,7 +112,7 @@ pub(super) enum Light {
 /// Whether this server hears boxes at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ear {
-    /// Whether there is a connection to the broker.
+    /// Whether the broker hands on what boxes say.
     pub(super) connected: bool,
     /// Since when that is so.
     pub(super) since: WallTime,
@@ -174,7 +174,7 @@ impl BoxRecord {
         let mut reasons = Vec::new();
         if let Some(since) = ear.deaf_since(now) {
             reasons.push(format!(
-                "This server has had no connection to the broker since {since}: nothing new is shown."
+                "This server has heard nothing from the broker since {since}: nothing new is shown."
             ));
         }
         if self.said.state == BoxState::Offline {

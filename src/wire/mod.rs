@@ -1,6 +1,7 @@
 //! Every message that leaves the box or reaches it: topics, CloudEvents envelopes, the finding's and the health's documents, and the
 //! parcels that carry them through the outbox. docs/schemas/ describes them; tests/golden/ holds examples.
 
+mod answer;
 mod build;
 mod canonical;
 mod envelope;
@@ -13,6 +14,7 @@ mod receipt;
 mod topic;
 mod verdict;
 
+pub use answer::{EXPIRY_S as RECEIPT_EXPIRY_S, escalated, receipt};
 pub use build::{Ending, Sender, parcels};
 pub use canonical::{NotCanonical, canonical};
 pub use envelope::{Envelope, EventType, SupersededPayload, mark_late};
@@ -23,7 +25,7 @@ pub use finding::{
 };
 pub use health::{
     ClockPayload, FolderPayload, HealthPayload, HealthState, OfflinePayload, OutboxPayload,
-    SeriesCountPayload,
+    SeriesCountPayload, WardPayload,
 };
 pub use incoming::{IncomingError, SignatureError, named_finding};
 pub use keys::{KeyListPayload, KeyPayload};

@@ -28,6 +28,37 @@ pub enum FindingState {
     Rejected,
 }
 
+impl FindingState {
+    /// Every state.
+    pub const ALL: [FindingState; 6] = [
+        FindingState::Open,
+        FindingState::Acknowledged,
+        FindingState::Escalated,
+        FindingState::Confirmed,
+        FindingState::Corrected,
+        FindingState::Rejected,
+    ];
+
+    /// The contract's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FindingState::Open => "open",
+            FindingState::Acknowledged => "acknowledged",
+            FindingState::Escalated => "escalated",
+            FindingState::Confirmed => "confirmed",
+            FindingState::Corrected => "corrected",
+            FindingState::Rejected => "rejected",
+        }
+    }
+
+    /// The state that `word` names.
+    pub fn parse(word: &str) -> Option<FindingState> {
+        FindingState::ALL
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
+}
+
 /// What was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

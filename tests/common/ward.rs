@@ -26,7 +26,8 @@ impl Message {
         serde_json::from_slice(&self.payload).unwrap()
     }
 
-    /// `finding`, `outcome`, `superseded`, `preview`, `health`.
+    /// `finding`, `outcome`, `superseded`, `preview`, `health`, `receipt`, and what the ward itself says: `ack`,
+    /// `verdict`, `keys`.
     pub fn kind(&self) -> &'static str {
         let room = self
             .topic
@@ -41,6 +42,10 @@ impl Message {
             "health" => "health",
             "outcome" if self.json()["type"] == "org.scanward.superseded.v1" => "superseded",
             "outcome" => "outcome",
+            "receipt" => "receipt",
+            "ack" => "ack",
+            "verdict" => "verdict",
+            "keys" => "keys",
             other => panic!("a topic that the contract does not know: {other}"),
         }
     }
@@ -48,7 +53,7 @@ impl Message {
     /// The event's id; a preview's is in its topic.
     pub fn id(&self) -> String {
         match self.kind() {
-            "preview" => self.topic.rsplit('/').next().unwrap().to_owned(),
+            "preview" | "receipt" => self.topic.rsplit('/').next().unwrap().to_owned(),
             _ => text(&self.json()["id"]),
         }
     }
@@ -190,7 +195,7 @@ impl Ward {
         let mut first: BTreeMap<(String, &str), Value> = BTreeMap::new();
         self.seen
             .iter()
-            .filter(|message| !matches!(message.kind(), "health" | "preview"))
+            .filter(|message| matches!(message.kind(), "finding" | "outcome" | "superseded"))
             .all(|message| {
                 let mut value = message.json();
                 value["data"]["late"] = Value::Null;

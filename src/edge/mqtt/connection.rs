@@ -5,8 +5,9 @@ use super::settings::Settings;
 use super::{Command, Notice};
 use crate::wire::{MessageId, Parcel};
 use rumqttc::{
-    AsyncClient, ConnAck, ConnectionError, Event, EventLoop, Packet, PubAckReason, PublishNotice,
-    PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS,
+    AsyncClient, ConnAck, ConnectionError, Event, EventLoop, Packet, PubAckReason, Publish,
+    PublishNotice, PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS,
+    SubscribeFilter, SubscribeReasonCode,
 };
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -101,20 +102,8 @@ pub(super) async fn serve<T: FnMut(Notice) -> bool>(
         settled: JoinSet::new(),
         tell,
     };
-    let kept = settings
-        .subscriptions
-        .iter()
-        .map(|topic| (topic, QoS::AtLeastOnce));
-    let fleeting = settings
-        .subscriptions_fleeting
-        .iter()
-        .map(|topic| (topic, QoS::AtMostOnce));
-    for (topic, qos) in kept.chain(fleeting) {
-        if let Err(error) = connection.client.subscribe(topic.clone(), qos).await {
-            return Ended::retry(LinkDown::Broken {
-                what: error.to_string(),
-            });
-        }
+    if let Err(what) = connection.subscribe(settings).await {
+        return Ended::retry(LinkDown::Broken { what });
     }
     (connection.tell)(Notice::Connected);
     connection.run(inbox, &mut packets).await
@@ -191,11 +180,36 @@ impl<T: FnMut(Notice) -> bool> Connection<'_, T> {
         }
     }
 
-    /// Errors: the message could not be kept, or not be answered.
-    fn packet(&mut self, packet: Packet) -> Result<(), LinkDown> {
-        let Packet::Publish(publish) = packet else {
+    /// All topics in one packet, so that one answer tells of all.
+    async fn subscribe(&mut self, settings: &Settings) -> Result<(), String> {
+        let filter = |qos| move |topic: &String| SubscribeFilter::new(topic.clone(), qos);
+        let kept = settings.subscriptions.iter().map(filter(QoS::AtLeastOnce));
+        let fleeting = &settings.subscriptions_fleeting;
+        let filters: Vec<SubscribeFilter> = kept
+            .chain(fleeting.iter().map(filter(QoS::AtMostOnce)))
+            .collect();
+        if filters.is_empty() {
             return Ok(());
-        };
+        }
+        let asked = self.client.subscribe_many(filters).await;
+        asked.map_err(|error| error.to_string())
+    }
+
+    /// Errors: a message that could not be kept, or not be answered.
+    fn packet(&mut self, packet: Packet) -> Result<(), LinkDown> {
+        if let Packet::Publish(publish) = &packet {
+            return self.message(publish);
+        }
+        if let Packet::SubAck(answer) = packet {
+            let granted =
+                |code: &&SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
+            let refused = answer.return_codes.iter().filter(granted).count();
+            (self.tell)(Notice::Subscribed { refused });
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, publish: &Publish) -> Result<(), LinkDown> {
         let kept = (self.tell)(Notice::Message {
             topic: String::from_utf8_lossy(&publish.topic).into_owned(),
             payload: publish.payload.to_vec(),
@@ -209,7 +223,7 @@ impl<T: FnMut(Notice) -> bool> Connection<'_, T> {
         }
         // Waiting here for room could wait for ever: who makes the room waits for us.
         self.client
-            .try_ack(&publish)
+            .try_ack(publish)
             .map_err(|error| LinkDown::Broken {
                 what: error.to_string(),
             })

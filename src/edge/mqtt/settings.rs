@@ -9,8 +9,8 @@ use rumqttc::{
 };
 use std::time::Duration;
 
-/// The largest packet taken from the broker. The ward's messages are short; this bounds what a broker can make us hold.
-const INCOMING_BYTES_MAX: u32 = 256 << 10;
+/// The largest packet taken from the broker: a list of 1,000 keys fits. This bounds what a broker can make us hold.
+const INCOMING_BYTES_MAX: u32 = 512 << 10;
 
 /// Messages in flight at a time. The outbox has one and health one more; the client keeps a slot for each it may have,
 /// and for the protocol's 65,535 that would be 16 MB.
