@@ -50,10 +50,11 @@ impl Message {
         }
     }
 
-    /// The event's id; a preview's is in its topic.
+    /// The event's id; a preview's and a receipt's is in its topic. A list of keys has none.
     pub fn id(&self) -> String {
         match self.kind() {
             "preview" | "receipt" => self.topic.rsplit('/').next().unwrap().to_owned(),
+            "ack" | "verdict" | "keys" => String::new(),
             _ => text(&self.json()["id"]),
         }
     }
@@ -138,6 +139,32 @@ impl Ward {
         self.until("more health documents", |ward| {
             ward.of("health").len() >= before + count
         });
+    }
+
+    /// Says something on a topic of the box, as a ward's client does.
+    pub fn say(&self, topic: &str, payload: &str) {
+        publish(self.port, &format!("{ROOT}/{topic}"), payload);
+    }
+
+    /// The receipts of a finding, in order of arrival.
+    pub fn receipts(&self, finding: &str) -> Vec<Value> {
+        let all = self.of("receipt").into_iter();
+        all.filter(|receipt| receipt.id() == finding)
+            .map(Message::json)
+            .collect()
+    }
+
+    /// Collects until the last receipt of a finding is as `enough` asks, and returns it.
+    pub fn until_receipt(
+        &mut self,
+        finding: &str,
+        what: &str,
+        enough: impl Fn(&Value) -> bool,
+    ) -> Value {
+        self.until(&format!("a receipt: {what}"), |ward| {
+            ward.receipts(finding).last().is_some_and(&enough)
+        });
+        self.receipts(finding).pop().unwrap()
     }
 
     /// The messages of a kind.
