@@ -8,7 +8,7 @@ import {
 import { clock, patientName } from "./format.js";
 import { api, onSignedOut } from "./api.js";
 import { errorText } from "./errors.js";
-import { follow, restart, stop, tryNow } from "./events.js";
+import { follow, stop, tryNow } from "./events.js";
 import { isWanted, onSoundChange, playSignedOut, setWanted, soundState, tick as tickSound, unlock } from "./sound.js";
 import { symbol } from "./symbols.js";
 import { languageSwitch, signInView, station } from "./signin.js";
@@ -25,6 +25,9 @@ const page = document.getElementById("page");
 /** How long before its end a session is said to end. */
 const ENDING_MS = 5 * 60 * 1000;
 
+/** How often the page asks whether the server hears the boxes. */
+const ASK_EVERY_MS = 30 * 1000;
+
 const shell = { root: null, banner: null, main: null, view: null, parts: {} };
 let signIn = null;
 let lastLost = null;
@@ -32,6 +35,11 @@ let lastLost = null;
 // ---- calling out
 
 function callOut(topic, finding) {
+  if (topic === "refused") {
+    const text = coded("refused", finding.refused.code, finding.refused.text);
+    announce(t("alert.refused", { patient: patientName(finding), text }), false, true);
+    return;
+  }
   if (!finding || !isOpen(finding)) {
     if (topic === "state" && finding?.by) {
       announce(t("alert.state", { patient: patientName(finding), state: coded("state", finding.state), by: finding.by }));
@@ -146,7 +154,6 @@ function drawSound() {
   const look = {
     type: "button",
     class: `bar-button sound sound-${state}`,
-    "aria-pressed": String(state === "on"),
     title: state === "blocked" ? t("sound.blocked.title") : null,
     onclick: press,
     "data-focus": "sound",
@@ -163,6 +170,9 @@ function drawBanner() {
     list.push(
       h("div", { class: "banner banner-bad", role: "alert" }, h("div", null, h("strong", null, t("stale.title", { time: clock(connection.since, true) })), " ", t("stale.text")), button),
     );
+  }
+  if (held().broker?.connected === false) {
+    list.push(h("div", { class: "banner banner-bad", role: "alert" }, t("broker.lost", { time: clock(held().broker.since) })));
   }
   if (soundState() === "blocked") {
     const button = h("button", { type: "button", class: "button quiet-button", onclick: unlock, "data-focus": "sound-now" }, t("sound.blocked.now"));
@@ -255,11 +265,11 @@ async function load(shows) {
   try {
     const [list, boxes] = await Promise.all([api.findings(), api.boxes().catch(() => ({ boxes: [] }))]);
     loadFindings(list.findings ?? [], list.sequence);
-    loadBoxes(boxes.boxes ?? []);
+    loadBoxes(boxes.boxes ?? [], boxes.broker);
     setConnection("live");
     if (shows) show(false);
     drawTitle();
-    follow({ reload: () => load(false).then(restart), expired: sessionEnded });
+    follow({ reload: () => load(false), expired: sessionEnded });
   } catch (error) {
     if (error.status === 401) return;
     setConnection("lost");
@@ -304,7 +314,7 @@ for (const name of ["pointerdown", "keydown"]) {
 
 watch((topic, detail) => {
   if (!held().session || !shell.root) return;
-  if (["new", "escalated", "state"].includes(topic)) {
+  if (["new", "escalated", "state", "refused"].includes(topic)) {
     callOut(topic, detail);
     tickSound();
     return;
@@ -319,6 +329,7 @@ watch((topic, detail) => {
     drawConnection();
     drawBanner();
   }
+  if (topic === "boxes") drawBanner();
   shell.view?.changed?.(topic, detail);
   drawTitle();
 });
@@ -329,6 +340,12 @@ onSoundChange(() => {
   drawBanner();
 });
 window.addEventListener("hashchange", () => shell.root && show(true));
+// The server tells of boxes when they change; of its own ear for them it is asked.
+setInterval(async () => {
+  if (!held().session || signIn || held().connection.state !== "live") return;
+  const answer = await api.boxes().catch(() => null);
+  if (answer) loadBoxes(answer.boxes ?? [], answer.broker);
+}, ASK_EVERY_MS);
 let ended = false;
 setInterval(() => {
   if (!held().session || signIn) return;

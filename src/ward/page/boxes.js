@@ -11,16 +11,17 @@ function sorted() {
   return [...held().boxes.values()].sort((one, other) => (name(one) < name(other) ? -1 : 1));
 }
 
-/** Above the list: each box with its light, and in words which of them is not to be waited for. */
+/** Above the list: each box with its light. */
 export function boxStrip() {
   const boxes = sorted();
-  if (!boxes.length) return null;
   const marks = boxes.map((box) => h("li", null, h("span", { class: "box-name" }, box.device), light(box.light)));
-  const silent = boxes.filter((box) => box.light === "red");
-  return [
-    h("ul", { class: "box-strip", "aria-label": t("box.strip") }, marks),
-    silent.map((box) => h("p", { class: "note note-bad" }, t("box.nothing-comes", { device: `${box.site} / ${box.device}` }))),
-  ];
+  return boxes.length ? h("ul", { class: "box-strip", "aria-label": t("box.strip") }, marks) : null;
+}
+
+/** In words, which boxes are not to be waited for. */
+export function silentBoxes() {
+  const silent = sorted().filter((box) => box.light === "red");
+  return silent.map((box) => h("p", { class: "note note-bad" }, t("box.nothing-comes", { device: `${box.site} / ${box.device}` })));
 }
 
 export function boxesView() {

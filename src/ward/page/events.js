@@ -33,11 +33,6 @@ export function tryNow() {
   running?.wake?.();
 }
 
-/** Lets the connection go and takes a new one. */
-export function restart() {
-  running?.end?.abort();
-}
-
 window.addEventListener("online", tryNow);
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) tryNow();

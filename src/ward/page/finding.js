@@ -1,7 +1,7 @@
 // One finding: picture, lungs, numbers, what changed, and what people did about it.
 
 import { h, replace } from "./dom.js";
-import { coded, has, t } from "./text.js";
+import { coded, t } from "./text.js";
 import { held } from "./store.js";
 import {
   ageSeconds, clock, duration, interval, isNumber, moment, number, patientDetails, patientName, percent, points,
@@ -43,8 +43,8 @@ export function findingView(id) {
     const finding = detail;
     replace(head, heading(finding));
     if (!body.contains(parts.facts)) replace(body, parts.facts, parts.more);
-    replace(parts.facts, preview(finding), zones(finding));
-    const rest = [numbers(finding), comparison(finding), historyPart(finding), quality(finding), about(finding), log(finding)];
+    replace(parts.facts, preview(finding), zones(finding), about(finding));
+    const rest = [numbers(finding), comparison(finding), historyPart(finding), quality(finding), log(finding)];
     if (panel && !finding.superseded_by) {
       panel.update(finding);
       if (!parts.panel) {
@@ -131,9 +131,13 @@ function notes(finding) {
 let lastSection = 0;
 
 function section(title, ...children) {
+  return named("card", title, ...children);
+}
+
+function named(look, title, ...children) {
   lastSection += 1;
   const id = `part-${lastSection}`;
-  return h("section", { class: "card", "aria-labelledby": id }, h("h2", { id }, title), children);
+  return h("section", { class: look, "aria-labelledby": id }, h("h2", { id }, title), children);
 }
 
 function preview(finding) {
@@ -254,7 +258,8 @@ function quality(finding) {
 function about(finding) {
   const series = finding.series ?? {}, model = finding.model ?? {};
   const spacing = Array.isArray(series.spacing_mm) ? series.spacing_mm.map((value) => number(value, 2)).join(" × ") : null;
-  return section(
+  return named(
+    "card about",
     t("finding.series"),
     h(
       "dl",
@@ -277,12 +282,15 @@ function log(finding) {
   const heads = ["when", "what", "who"].map((name) => h("th", { scope: "col" }, t(`finding.log.${name}`)));
   const rows = entries.map((entry) => {
     const who = entry.by && entry.station ? t("state.by", { by: entry.by, station: entry.station }) : (entry.by ?? "");
-    const text = entry.text && has(`refused.${entry.text}`) ? t(`refused.${entry.text}`) : entry.text;
+    const code = /^refused-(.+)$/.exec(entry.what)?.[1];
+    const what = code ? t("log.refused") : coded("log", entry.what);
+    // Of what replaces it the id says nothing to a reader; the link stands above.
+    const text = code ? coded("refused", code, entry.text) : entry.what === "superseded" ? null : entry.text;
     return h(
       "tr",
       null,
       h("td", null, h("time", { datetime: entry.at }, clock(entry.at, true))),
-      h("td", null, coded("log", entry.what), text && h("span", { class: "details" }, text)),
+      h("td", null, what, text && h("span", { class: "details written" }, text)),
       h("td", null, who),
     );
   });

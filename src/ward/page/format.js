@@ -97,7 +97,9 @@ export function patientName(finding) {
 
 /** DICOM parts names by `^` and scripts by `=`. */
 function readableName(name) {
-  const scripts = String(name).split("=").map((script) => script.split("^").filter(Boolean).join(" ")).filter(Boolean);
+  // Chinese names stand without a blank.
+  const joined = (script) => script.split("^").filter(Boolean).join(/\p{Script=Han}/u.test(script) ? "" : " ");
+  const scripts = String(name).split("=").map(joined).filter(Boolean);
   return scripts.slice(0, 2).join(" ") || String(name);
 }
 

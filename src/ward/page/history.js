@@ -4,7 +4,7 @@ import { h, s } from "./dom.js";
 import { t } from "./text.js";
 import { clock, day, isNumber, number, percent } from "./format.js";
 
-const WIDTH = 560, HEIGHT = 190;
+const HEIGHT = 190;
 const LEFT = 44, RIGHT = 24, TOP = 20, BOTTOM = 34;
 
 /** The section's content for the `history` of the finding `id`. */
@@ -21,14 +21,16 @@ function ceiling(value) {
 }
 
 function curve(known, id) {
+  // Drawn as wide as the window allows: letters keep their size on a phone.
+  const width = window.matchMedia("(max-width: 50rem)").matches ? 320 : 560;
   const times = known.map((entry) => Date.parse(entry.time));
   const [begin, end] = [times[0], times.at(-1)];
   const top = ceiling(Math.max(...known.map((entry) => entry.burden_percent)));
-  const x = (time) => LEFT + (end === begin ? 0.5 : (time - begin) / (end - begin)) * (WIDTH - LEFT - RIGHT);
+  const x = (time) => LEFT + (end === begin ? 0.5 : (time - begin) / (end - begin)) * (width - LEFT - RIGHT);
   const y = (burden) => HEIGHT - BOTTOM - (burden / top) * (HEIGHT - TOP - BOTTOM);
   const spots = known.map((entry, place) => ({ entry, x: x(times[place]), y: y(entry.burden_percent) }));
   const rules = [0, top / 2, top].map((value) => [
-    s("path", { class: "rule", d: `M${LEFT} ${y(value)} H${WIDTH - RIGHT}` }),
+    s("path", { class: "rule", d: `M${LEFT} ${y(value)} H${width - RIGHT}` }),
     s("text", { class: "axis", x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, number(value, value % 1 ? 1 : 0)),
   ]);
   const line = spots.map((spot, place) => `${place ? "L" : "M"}${spot.x.toFixed(1)} ${spot.y.toFixed(1)}`).join(" ");
@@ -53,7 +55,7 @@ function curve(known, id) {
     last: percent(known.at(-1).burden_percent),
     last_day: day(known.at(-1).time),
   });
-  const frame = { class: "curve", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": words };
+  const frame = { class: "curve", viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": words };
   return s("svg", frame, rules, s("path", { class: "run", d: line }), marks, numbers, days);
 }
 

@@ -54,7 +54,7 @@ export function keysView() {
 
   /** Whether the server trusts it; null where the server does not say. */
   function isTrusted(key) {
-    return known.trusted ? known.trusted.some((line) => line.replace(/^ed25519:/, "") === key.public_key) : null;
+    return known.trusted ? known.trusted.some((it) => it.key_id === key.key_id) : null;
   }
 
   function tell(text, bad = false) {
@@ -88,8 +88,7 @@ export function keysView() {
       title,
       trusted !== null && h("p", { class: trusted ? "note note-good" : "note" }, t(trusted ? "keys.own.trusted" : "keys.own.untrusted")),
       h("p", { class: "quiet" }, t("keys.own.text")),
-      h("p", null, h("code", { class: "public-key" }, line)),
-      copyButton(line),
+      h("div", { class: "code-line" }, h("code", { class: "public-key" }, line), copyButton(line)),
     );
   }
 
@@ -104,14 +103,21 @@ export function keysView() {
         replace(
           made,
           h("p", { class: "note note-good" }, t("keys.codes.made", { user: user.value.trim(), time: moment(until) })),
-          h("p", null, h("code", { class: "large-code" }, code), " ", copyButton(code)),
+          h("div", { class: "code-line" }, h("code", { class: "large-code" }, code), copyButton(code)),
         );
+        known.codes = [...known.codes.filter((it) => it.user !== user.value.trim()), { user: user.value.trim(), expires_at: until }];
         user.value = "";
+        drawOpen();
       } catch (error) {
         if (error.status !== 401) replace(made, h("p", { class: "note note-bad" }, errorText(error)));
       }
     };
-    const open = known.codes.map((code) => h("li", null, h("strong", null, code.user), " ", t("keys.codes.until", { time: moment(code.expires_at) })));
+    const open = h("div");
+    const drawOpen = () => {
+      const lines = known.codes.map((code) => h("li", null, h("strong", null, code.user), " ", t("keys.codes.until", { time: moment(code.expires_at) })));
+      replace(open, lines.length ? h("ul", { class: "plain-list" }, lines) : h("p", { class: "quiet" }, t("keys.codes.none")));
+    };
+    drawOpen();
     replace(
       codes,
       h("h2", { id: "codes-title" }, t("keys.codes")),
@@ -124,7 +130,7 @@ export function keysView() {
       ),
       made,
       h("h3", null, t("keys.codes.open")),
-      open.length ? h("ul", { class: "plain-list" }, open) : h("p", { class: "quiet" }, t("keys.codes.none")),
+      open,
     );
   }
 

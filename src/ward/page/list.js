@@ -5,7 +5,7 @@ import { coded, t } from "./text.js";
 import { ackFailed, ackSent, held, isOpen, now, openFindings, seenFindings } from "./store.js";
 import { ageSeconds, clock, duration, interval, isNumber, patientDetails, patientName, percent, points } from "./format.js";
 import { priorityBadge, stateMark, symbol, trendMark } from "./symbols.js";
-import { boxStrip } from "./boxes.js";
+import { boxStrip, silentBoxes } from "./boxes.js";
 import { announce } from "./announce.js";
 import { station } from "./signin.js";
 import { api } from "./api.js";
@@ -16,11 +16,12 @@ const ANSWER_MAX_MS = 15000;
 
 export function listView() {
   const root = h("div", { class: "list" });
-  const strip = h("div");
+  const strip = h("div"), silent = h("div");
   const open = h("div"), seen = h("div");
   const openCount = h("span", { class: "count" }), seenCount = h("span", { class: "count" });
   root.append(
     h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, t("list.title")), strip),
+    silent,
     h("section", { "aria-labelledby": "open-title" }, h("h2", { id: "open-title" }, t("list.open"), " ", openCount), open),
     h("section", { "aria-labelledby": "seen-title" }, h("h2", { id: "seen-title" }, t("list.seen"), " ", seenCount), seen),
   );
@@ -29,12 +30,19 @@ export function listView() {
     const opened = openFindings(), rest = seenFindings();
     openCount.textContent = String(opened.length);
     seenCount.textContent = String(rest.length);
+    const focused = root.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
     replace(open, opened.length ? table(opened, true) : h("p", { class: "empty" }, symbol("acknowledged"), t("list.empty.open")));
     replace(seen, rest.length ? table(rest, false) : h("p", { class: "empty" }, t("list.empty.seen")));
+    // The focus stays with the finding wherever it went: on the next one, a second press would acknowledge it unread.
+    if (focused && !root.contains(document.activeElement)) {
+      focusOn(root, focused);
+      if (!root.contains(document.activeElement)) focusOn(root, focused.replace(/^ack-/, "patient-"));
+    }
   }
 
   function drawStrip() {
     replace(strip, boxStrip());
+    replace(silent, silentBoxes());
   }
 
   /** Ages tick in place: a table built anew each second would take the focus and the reader's place. */
@@ -84,7 +92,7 @@ const HEADS = {
 /** Roles are said in so many words: on a phone the rows are laid out as cards, and browsers then forget that it is a table. */
 function table(findings, open) {
   const columns = open ? COLUMNS : COLUMNS.filter((name) => name !== "action");
-  const heads = columns.map((name) => h("th", { scope: "col", role: "columnheader", class: `c-${name}` }, t(HEADS[name])));
+  const heads = columns.map((name) => h("th", { scope: "col", role: "columnheader", class: `c-${name}` }, t(!open && name === "age" ? "list.time" : HEADS[name])));
   return h(
     "table",
     { class: "findings", role: "table" },
@@ -112,13 +120,13 @@ const CELLS = {
     h("span", { class: "details" }, patientDetails(finding).join(" · ")),
     chips(finding),
   ],
-  age: (finding) => [
-    h("span", { class: "age", "data-age": finding.id }, duration(ageSeconds(finding))),
-    h("time", { class: "details", datetime: finding.time }, clock(finding.time)),
-  ],
+  age: (finding) => ageCell(finding),
   burden: (finding) => burdenCell(finding),
   trend: (finding) => trendCell(finding),
-  box: (finding) => h("span", { class: "box-name" }, boxName(finding)),
+  box: (finding) => [
+    h("span", { class: "box-name" }, finding.box?.device ?? "?"),
+    finding.box?.site !== held().session?.site && h("span", { class: "details" }, finding.box?.site),
+  ],
   state: (finding) => stateCell(finding),
   action: (finding) => ackButton(finding),
 };
@@ -143,6 +151,13 @@ export function chips(finding) {
   if (finding.late) list.push(chip("late", "plain"));
   if (finding.superseded_by) list.push(chip("superseded", "plain"));
   return list.length ? h("span", { class: "chips" }, list) : null;
+}
+
+/** Ages of what nobody has seen tick; of the rest the time is enough. */
+function ageCell(finding) {
+  const time = h("time", { datetime: finding.time }, clock(finding.time));
+  if (!isOpen(finding)) return time;
+  return [h("span", { class: "age", "data-age": finding.id }, duration(ageSeconds(finding))), h("span", { class: "details" }, time)];
 }
 
 function burdenCell(finding) {
@@ -171,6 +186,7 @@ function trendCell(finding) {
 }
 
 function stateCell(finding) {
+  if (finding.superseded_by) return h("span", { class: "quiet" }, t("chip.superseded"));
   const who = whoText(finding);
   return [stateMark(finding), who && h("span", { class: "details" }, who)];
 }

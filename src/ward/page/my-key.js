@@ -21,7 +21,7 @@ export function keyState(supported, keys, listed) {
 export async function ownKey() {
   const supported = await canSign();
   const [keys, answer] = await Promise.all([supported ? findKeys("verdict", held().session.user) : [], api.keys()]);
-  return { ...keyState(supported, keys, answer?.own), listed: answer?.own };
+  return keyState(supported, keys, answer?.own);
 }
 
 /** What that state means and what to do. */
@@ -88,7 +88,7 @@ function enrolForm(done) {
     } catch (error) {
       button.disabled = false;
       if (error.status === 401) return;
-      trouble.textContent = error.status === undefined ? `${t("key.unsupported")} (${error.name})` : errorText(error, { "bad-code": "key.bad-code", code: "key.bad-code" });
+      trouble.textContent = error.status === undefined ? `${t("key.unsupported")} (${error.name})` : errorText(error, { "wrong-code": "key.bad-code" });
       code.focus();
     }
   }

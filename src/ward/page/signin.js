@@ -4,6 +4,7 @@ import { h, freshId } from "./dom.js";
 import { languages, choose, current, t } from "./text.js";
 import { held } from "./store.js";
 import { api } from "./api.js";
+import { duration } from "./format.js";
 import { unlock } from "./sound.js";
 import { errorText } from "./errors.js";
 
@@ -86,7 +87,8 @@ export function signInView({ expired, user, done, redraw }) {
 
 function words(error) {
   if (error.status === 429) return t("signin.limited", { seconds: error.retryAfter ?? 60 });
-  return errorText(error, { locked: "signin.locked", "http-401": "signin.wrong", "http-403": "signin.locked" });
+  if (error.code === "locked") return t("signin.locked", { duration: duration(error.retryAfter ?? 900) });
+  return errorText(error, { "http-401": "signin.wrong" });
 }
 
 /** A button for each language, under its own name. */

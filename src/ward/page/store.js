@@ -6,6 +6,7 @@ const state = {
   session: null,
   findings: new Map(),
   boxes: new Map(),
+  broker: null,
   sequence: 0,
   clockAhead: 0,
   connection: { state: "connecting", since: Date.now() },
@@ -83,6 +84,7 @@ export function takeFinding(finding) {
   state.findings.set(finding.id, finding);
   settle(finding);
   tell("findings", finding.id);
+  if (before && finding.refused && finding.refused.at !== before.refused?.at) tell("refused", finding);
   if (!before) tell("new", finding);
   else if (!before.escalated && finding.escalated && isOpen(finding)) tell("escalated", finding);
   else if (before.state !== finding.state) tell("state", finding);
@@ -91,7 +93,7 @@ export function takeFinding(finding) {
 /** An answer of the box ends the wait for it. */
 function settle(finding) {
   const sent = state.acksSent.get(finding.id);
-  if (sent && !isOpen(finding)) state.acksSent.delete(finding.id);
+  if (sent && (!isOpen(finding) || finding.refused?.what === "ack")) state.acksSent.delete(finding.id);
 }
 
 export function ackSent(id) {
@@ -104,8 +106,10 @@ export function ackFailed(id) {
   tell("findings", id);
 }
 
-export function loadBoxes(list) {
+/** All boxes, and whether the server hears the broker that they speak through. */
+export function loadBoxes(list, broker) {
   state.boxes = new Map(list.map((box) => [`${box.site}/${box.device}`, box]));
+  state.broker = broker ?? null;
   tell("boxes");
 }
 

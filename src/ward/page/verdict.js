@@ -22,12 +22,12 @@ export function verdictPanel() {
 
   async function begin() {
     try {
-      const { state, key, listed } = await ownKey();
+      const { state, key } = await ownKey();
       if (state !== "listed") {
         replace(body, keyNote(state), h("p", null, h("a", { class: "button quiet-button", href: "#/my-key" }, t("key.go"))));
         return;
       }
-      replace(body, form(key, listed, () => finding));
+      replace(body, form(key, () => finding));
     } catch (error) {
       begun = false;
       if (error.status !== 401) replace(body, h("p", { class: "note note-bad", role: "alert" }, errorText(error)));
@@ -45,7 +45,7 @@ export function verdictPanel() {
   };
 }
 
-function form(key, listed, current) {
+function form(key, current) {
   const shown = current();
   const group = freshId("decision");
   const trouble = h("p", { class: "field-error", role: "alert", hidden: true });
@@ -103,7 +103,7 @@ function form(key, listed, current) {
     }
     if (!count()) return complain(left.textContent, comment);
     const finding = current();
-    const verdict = compose(finding, decision(), corrected, comment.value.trim(), key, listed);
+    const verdict = compose(finding, decision(), corrected, comment.value.trim(), key);
     confirmDialog(verdict, finding, current, key, () => {
       told.textContent = t("verdict.sent");
       told.hidden = false;
@@ -119,6 +119,7 @@ function form(key, listed, current) {
     "form",
     { class: "verdict-form", onsubmit: review },
     h("p", { class: "quiet" }, t("verdict.lead")),
+    ["confirmed", "corrected", "rejected"].includes(shown.state) && h("p", { class: "note" }, t("verdict.again")),
     h("fieldset", null, h("legend", null, t("verdict.decision")), choices.map(({ part }) => part)),
     burdenField,
     h("div", { class: "field" }, h("label", { for: commentId }, t("verdict.comment")), comment, left),
@@ -130,13 +131,13 @@ function form(key, listed, current) {
 }
 
 /** The verdict without its signature. What the page hides is absent, not null. */
-function compose(finding, decision, corrected, comment, key, listed) {
+function compose(finding, decision, corrected, comment, key) {
   const seen = { priority: finding.priority, score: finding.score, model_digest: finding.model?.digest };
   if (isNumber(finding.burden_percent)) seen.burden_percent = finding.burden_percent;
   const verdict = {
     finding_id: finding.id,
     decision,
-    by: listed?.by ?? held().session.user,
+    by: held().session.name,
     at: new Date(now()).toISOString(),
     key_id: key.key_id,
     seen,
