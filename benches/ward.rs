@@ -99,7 +99,7 @@ fn main() {
     runtime.block_on(drive(&plan, &boxes, &sent));
     let deadline = Instant::now() + PATIENCE;
     while !seen.is_finished() && Instant::now() < deadline {
-        runtime.block_on(tokio::time::sleep(Duration::from_millis(50)));
+        runtime.block_on(async { tokio::time::sleep(Duration::from_millis(50)).await });
     }
     let memory = peak_kib(server.pid());
     let found = kept(&room, total);
