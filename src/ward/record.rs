@@ -205,6 +205,7 @@ fn words(code: &str) -> String {
         "temperature-high" => "The box is hot.",
         "outbox-full" => "The box takes no series until its messages go out.",
         "publish-refused" => "The broker refuses the box's messages.",
+        "ward-unheard" => "The box does not hear acknowledgements and verdicts.",
         "nobody-listening" => "A finding went out, and nobody was listening.",
         _ if code.starts_with("accelerator-") => {
             "The box's accelerator does not work: it triages more slowly."
