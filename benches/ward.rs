@@ -116,7 +116,9 @@ fn main() {
         let place = (delays.len() as f64 * share).ceil() as usize;
         delays
             .get(place.saturating_sub(1))
-            .map_or(f64::NAN, |delay| delay.as_secs_f64() * 1000.0)
+            .map_or(f64::NAN, |delay| {
+                (delay.as_secs_f64() * 10_000.0).round() / 10.0
+            })
     };
     let figures = json!({
         "boxes": plan.boxes,

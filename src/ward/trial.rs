@@ -32,11 +32,12 @@ pub struct TrialKey(SigningKey);
 impl TrialKey {
     /// A fresh key. Errors: the system gives no random bytes.
     pub fn new() -> Result<TrialKey, Failure> {
-        let [one, other] = [fresh_salt()?, fresh_salt()?];
-        let seed: [u8; 32] = [one, other].concat().try_into().unwrap_or_default();
-        let key = SigningKey::from_seed(&seed);
-        key.map(TrialKey)
-            .ok_or_else(|| Failure::new("no key could be made", "try again"))
+        let failed = || Failure::new("no key could be made", "try again");
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|_| failed())?;
+        SigningKey::from_seed(&seed)
+            .map(TrialKey)
+            .ok_or_else(failed)
     }
 
     /// What the box trusts.
