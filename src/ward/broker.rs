@@ -84,15 +84,7 @@ fn hear(desk: &Desk, notice: Notice, down: &mut Option<LinkDown>) -> bool {
                 desk.sending(Event::Nacked(number));
             }
         }
-        // Without its topics nothing is heard: it must not look like quiet.
-        Notice::Subscribed { refused } if refused > 0 => {
-            warn!(
-                refused,
-                advice = "allow the ward's server to subscribe to finding, outcome, preview, receipt and health",
-                "the broker does not let this server hear the boxes"
-            );
-        }
-        Notice::Subscribed { .. } | Notice::Stopped => {}
+        Notice::Stopped => {}
     }
     true
 }
