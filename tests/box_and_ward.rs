@@ -62,11 +62,11 @@ fn a_nurse_acknowledges_and_a_physician_signs() {
     scene.receipt(&id, "confirmed", |receipt| receipt["state"] == "confirmed");
 
     // Whoever subscribes later finds how it stands.
-    let mut newcomer = Ward::start(scene.broker.port);
-    newcomer.until("the retained receipt", |ward| {
-        !ward.receipts(&id).is_empty()
-    });
-    assert_eq!(newcomer.receipts(&id)[0]["state"], "confirmed");
+    let topic = format!("scanward/v1/north/ct-2/receipt/{id}");
+    let newcomer = Subscriber::start(scene.broker.port, "newcomer", &[&topic]);
+    let (_, retained) = newcomer.message();
+    let retained: Value = serde_json::from_str(&retained).unwrap();
+    assert_eq!(retained["state"], "confirmed");
 
     let site = scene.end();
     let mut store = state::open(&site.state()).unwrap();

@@ -74,7 +74,7 @@ const DOORS: &[(&str, &[&str])] = &[
     // config parses addresses, cli returns ExitCode: types without a world behind them.
     ("std::net", &["config", "edge", "ward"]),
     ("std::process", &["edge", "cli"]),
-    ("std::thread", &["infer", "edge"]),
+    ("std::thread", &["infer", "edge", "ward"]),
     ("Instant::now", &["edge"]),
     ("SystemTime::now", &["edge"]),
 ];

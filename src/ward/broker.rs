@@ -7,7 +7,7 @@ use crate::edge::mqtt::{self, Link, LinkDown, Notice};
 use crate::edge::{Account, Failure, dice};
 use crate::wire::MessageId;
 use std::sync::Arc;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// Starts the link; it hears into `desk` until it is asked to end.
 pub(super) fn start(desk: &Arc<Desk>) -> Result<(), Failure> {
@@ -54,8 +54,16 @@ fn hear(desk: &Desk, notice: Notice, down: &mut Option<LinkDown>) -> bool {
         Notice::Connected => {
             *down = None;
             info!("connected to the broker");
+        }
+        Notice::Subscribed { refused: 0 } => {
+            info!("listening to the boxes");
             desk.connected(true);
         }
+        // Who hears a part only must not look as if it heard all: the boxes' lights say so.
+        Notice::Subscribed { refused } => error!(
+            refused,
+            "the broker's access list keeps topics from this server: allow it to subscribe to scanward/v1/<site>/#"
+        ),
         Notice::Disconnected(why) => {
             // Said once for each reason, not once for each try.
             if down.as_ref() != Some(&why) {
@@ -76,15 +84,7 @@ fn hear(desk: &Desk, notice: Notice, down: &mut Option<LinkDown>) -> bool {
                 desk.sending(Event::Nacked(number));
             }
         }
-        // Without its topics nothing is heard: it must not look like quiet.
-        Notice::Subscribed { refused } if refused > 0 => {
-            warn!(
-                refused,
-                advice = "allow the ward's server to subscribe to finding, outcome, preview, receipt and health",
-                "the broker does not let this server hear the boxes"
-            );
-        }
-        Notice::Subscribed { .. } | Notice::Stopped => {}
+        Notice::Stopped => {}
     }
     true
 }

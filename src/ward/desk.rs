@@ -2,7 +2,7 @@
 
 use super::audit::Entry;
 use super::events::{Change, Events, Told};
-use super::files::{Files, Watched};
+use super::files::Files;
 use super::hear::{Heard, Unheard, hear};
 use super::limiter::Limiter;
 use super::names::Names;
@@ -16,6 +16,7 @@ use super::users::{Role, Users};
 use super::view;
 use crate::edge::mqtt::{Command, Link, Publisher};
 use crate::edge::{Clock, Failure};
+use crate::trust::SigningKey;
 use crate::units::WallTime;
 use crate::wire::{Kind, Parcel};
 use serde::Serialize;
@@ -32,7 +33,9 @@ pub(super) struct Desk {
     pub(super) events: Events,
     writer: Mutex<Store>,
     reader: Mutex<Store>,
-    files: RwLock<Files>,
+    users: RwLock<Arc<Users>>,
+    names: RwLock<Arc<Names>>,
+    files: Mutex<Files>,
     /// Who is signed in.
     pub(super) sessions: Mutex<Sessions>,
     /// Wrong passwords.
@@ -41,6 +44,8 @@ pub(super) struct Desk {
     link: OnceLock<Link>,
     ear: Mutex<Ear>,
     counts: Mutex<Counts>,
+    /// Of a trial only: signs each list of keys.
+    pub(super) signer: Option<SigningKey>,
 }
 
 /// Messages of the broker since the start.
@@ -58,7 +63,7 @@ pub(super) struct Counts {
 
 impl Desk {
     /// Opens the store and reads the files. Errors: either fails.
-    pub(super) fn open(settings: Settings) -> Result<Desk, Failure> {
+    pub(super) fn open(settings: Settings, signer: Option<SigningKey>) -> Result<Desk, Failure> {
         let clock = Clock::start();
         let now = clock.wall();
         let folder = &settings.state.folder;
@@ -71,13 +76,17 @@ impl Desk {
         let (sessions, failures, outgoing) = writer
             .read(|db| Ok((db.sessions(now)?, db.failures()?, db.outgoing_numbers()?)))
             .map_err(failed)?;
-        let files = Files::read(&settings)?;
+        let mut files = Files::default();
+        let users = files.first_users(&settings)?;
+        let names = files.new_names(&settings).unwrap_or_default();
         Ok(Desk {
             clock,
             events: Events::default(),
             writer: Mutex::new(writer),
             reader: Mutex::new(reader),
-            files: RwLock::new(files),
+            users: RwLock::new(Arc::new(users)),
+            names: RwLock::new(Arc::new(names)),
+            files: Mutex::new(files),
             sessions: Mutex::new(Sessions::new(settings.session, sessions)),
             limiter: Mutex::new(Limiter::new(failures)),
             sending: Mutex::new(Sending::new(outgoing)),
@@ -87,20 +96,19 @@ impl Desk {
                 since: now,
             }),
             counts: Mutex::default(),
+            signer,
             settings,
         })
     }
 
     /// Who may sign in.
     pub(super) fn users(&self) -> Arc<Users> {
-        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&files.users)
+        Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The patients' names.
     pub(super) fn names(&self) -> Arc<Names> {
-        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&files.names)
+        Arc::clone(&self.names.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How the connection to the broker stands.
@@ -346,19 +354,17 @@ impl Desk {
         }
     }
 
+    /// A large file takes its time: whoever asks for a name meanwhile is given those of before.
     fn read_files(&self) {
-        let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
-        let changed = files.read_again(&self.settings);
-        let (users, names) = (files.users.count(), files.names.count());
-        drop(files);
-        for watched in changed {
-            match watched {
-                Watched::Users => info!(users, "the users were read again"),
-                Watched::Names => {
-                    info!(names, "the names were read again");
-                    self.events.tell(Change::Reload);
-                }
-            }
+        let mut files = locked(&self.files);
+        if let Some(users) = files.new_users(&self.settings) {
+            info!(users = users.count(), "the users were read again");
+            *self.users.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(users);
+        }
+        if let Some(names) = files.new_names(&self.settings) {
+            info!(names = names.count(), "the names were read again");
+            *self.names.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
+            self.events.tell(Change::Reload);
         }
     }
 

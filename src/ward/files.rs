@@ -7,96 +7,64 @@ use super::users::Users;
 use crate::edge::Failure;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::SystemTime;
 use tracing::warn;
 
 /// The largest file of users.
 const USERS_BYTES_MAX: u64 = 8 << 20;
 
-/// What was read, and from which state of the files.
-#[derive(Debug)]
+/// How the files looked when they were read last.
+#[derive(Debug, Default)]
 pub(super) struct Files {
-    /// Who may sign in.
-    pub(super) users: Arc<Users>,
-    /// The patients' names.
-    pub(super) names: Arc<Names>,
-    users_seen: Seen,
-    names_seen: Seen,
-}
-
-/// Which file was read again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Watched {
-    /// The users.
-    Users,
-    /// The names.
-    Names,
+    users: Seen,
+    names: Seen,
 }
 
 /// How a file looked: when it was changed, and its size. `None` where it is not there.
 type Seen = Option<(SystemTime, u64)>;
 
 impl Files {
-    /// Reads both. Errors: the users do not read. Names may come later: a finding without one is better than none.
-    pub(super) fn read(settings: &Settings) -> Result<Files, Failure> {
-        let users_seen = seen(&settings.users_file);
-        let users = read(&settings.users_file, USERS_BYTES_MAX)
+    /// The users at the start. Errors: they do not read.
+    pub(super) fn first_users(&mut self, settings: &Settings) -> Result<Users, Failure> {
+        self.users = seen(&settings.users_file);
+        read(&settings.users_file, USERS_BYTES_MAX)
             .and_then(|bytes| users(&bytes))
             .map_err(|error| {
                 let what = format!("{}: {error}", settings.users_file.display());
                 Failure::new(what, "correct it; `scanward ward-user add` prints an entry")
-            })?;
-        let mut files = Files {
-            users: Arc::new(users),
-            names: Arc::default(),
-            users_seen,
-            names_seen: None,
-        };
-        files.read_names(settings);
-        Ok(files)
+            })
     }
 
-    /// Reads what has changed; returns it. What does not read is told of once, and the old stands.
-    pub(super) fn read_again(&mut self, settings: &Settings) -> Vec<Watched> {
-        let mut changed = Vec::new();
+    /// The users, when their file has changed. What does not read is told of once, and the old stand.
+    pub(super) fn new_users(&mut self, settings: &Settings) -> Option<Users> {
         let now = seen(&settings.users_file);
-        if now != self.users_seen {
-            self.users_seen = now;
-            let found = read(&settings.users_file, USERS_BYTES_MAX).and_then(|bytes| users(&bytes));
-            match found {
-                Ok(users) => {
-                    self.users = Arc::new(users);
-                    changed.push(Watched::Users);
-                }
-                Err(why) => warn!(%why, "the users' file is not taken; the users of before stand"),
-            }
+        if now == self.users {
+            return None;
         }
-        if self.read_names(settings) {
-            changed.push(Watched::Names);
-        }
-        changed
+        self.users = now;
+        let found = read(&settings.users_file, USERS_BYTES_MAX).and_then(|bytes| users(&bytes));
+        found
+            .inspect_err(
+                |why| warn!(%why, "the users' file is not taken; the users of before stand"),
+            )
+            .ok()
     }
 
-    fn read_names(&mut self, settings: &Settings) -> bool {
-        let Some(file) = &settings.names_file else {
-            return false;
-        };
+    /// The names, when their file has changed, as for users. They may come later than the start: a finding without a name is
+    /// better than none.
+    pub(super) fn new_names(&mut self, settings: &Settings) -> Option<Names> {
+        let file = settings.names_file.as_ref()?;
         let now = seen(file);
-        if now == self.names_seen {
-            return false;
+        if now == self.names {
+            return None;
         }
-        self.names_seen = now;
-        match read(file, names::FILE_BYTES_MAX).and_then(|bytes| Names::parse(&bytes)) {
-            Ok(names) => {
-                self.names = Arc::new(names);
-                true
-            }
-            Err(why) => {
-                warn!(%why, "the names' file is not taken; the names of before stand");
-                false
-            }
-        }
+        self.names = now;
+        let found = read(file, names::FILE_BYTES_MAX).and_then(|bytes| Names::parse(&bytes));
+        found
+            .inspect_err(
+                |why| warn!(%why, "the names' file is not taken; the names of before stand"),
+            )
+            .ok()
     }
 }
 

@@ -5,6 +5,7 @@ use crate::trust::{PublicKey, Signature};
 use crate::units::WallTime;
 use crate::wire::{KeyListPayload, KeyPayload};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 /// Where a key stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -96,6 +97,22 @@ pub(super) fn check(
     Ok(())
 }
 
+/// A code as it is read aloud: `1a2b-3c4d-…`.
+pub(super) fn code_in_fours(code: &str) -> String {
+    let letters: Vec<char> = code.chars().collect();
+    let groups: Vec<String> = letters
+        .chunks(4)
+        .map(|group| group.iter().collect())
+        .collect();
+    groups.join("-")
+}
+
+/// The hash of a code, however it was typed.
+pub(super) fn code_hash(code: &str) -> [u8; 32] {
+    let typed: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
+    Sha256::digest(typed.to_ascii_lowercase()).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,7 +153,7 @@ mod tests {
         };
         assert_eq!(state_of(&revoked, Some(&list)), State::Revoked);
         let next = draft(
-            &[revoked.clone()],
+            std::slice::from_ref(&revoked),
             Some(&list),
             WallTime::default(),
             Signature::NONE,

@@ -29,6 +29,8 @@ mod settings;
 mod store;
 mod take;
 mod tls;
+#[cfg(feature = "demo")]
+mod trial;
 mod users;
 mod view;
 
@@ -38,4 +40,6 @@ pub use server::{Server, Stopper, read_settings, verify_audit};
 pub use settings::{
     BoxLimits, BrokerSettings, HttpSettings, SessionSettings, Settings, StateSettings,
 };
+#[cfg(feature = "demo")]
+pub use trial::{Trial, TrialKey};
 pub use users::{Role, entry as user_entry, hash as hash_password, is_name};

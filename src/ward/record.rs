@@ -112,7 +112,7 @@ pub(super) enum Light {
 /// Whether this server hears boxes at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ear {
-    /// Whether there is a connection to the broker.
+    /// Whether the broker hands on what boxes say.
     pub(super) connected: bool,
     /// Since when that is so.
     pub(super) since: WallTime,
@@ -174,7 +174,7 @@ impl BoxRecord {
         let mut reasons = Vec::new();
         if let Some(since) = ear.deaf_since(now) {
             reasons.push(format!(
-                "This server has had no connection to the broker since {since}: nothing new is shown."
+                "This server has heard nothing from the broker since {since}: nothing new is shown."
             ));
         }
         if self.said.state == BoxState::Offline {
@@ -205,6 +205,7 @@ fn words(code: &str) -> String {
         "temperature-high" => "The box is hot.",
         "outbox-full" => "The box takes no series until its messages go out.",
         "publish-refused" => "The broker refuses the box's messages.",
+        "ward-unheard" => "The box does not hear acknowledgements and verdicts.",
         "nobody-listening" => "A finding went out, and nobody was listening.",
         _ if code.starts_with("accelerator-") => {
             "The box's accelerator does not work: it triages more slowly."

@@ -8,6 +8,7 @@ use super::settings::{HttpSettings, Settings};
 use super::store::{self, Store};
 use super::{broker, tls};
 use crate::edge::{Failure, small_file};
+use crate::trust::SigningKey;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::net::SocketAddr;
@@ -61,10 +62,24 @@ impl Server {
     /// Errors: the data are used by another server, cannot be written or are damaged; users or certificate do not read; the
     /// port is taken.
     pub fn start(settings: Settings) -> Result<Server, Failure> {
+        Server::open(settings, None)
+    }
+
+    /// Starts a trial's server: `signer` signs a list as soon as a key is enrolled.
+    pub(super) fn start_signing(settings: Settings, signer: SigningKey) -> Result<Server, Failure> {
+        Server::open(settings, Some(signer))
+    }
+
+    /// Everything it works with.
+    pub(super) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    fn open(settings: Settings, signer: Option<SigningKey>) -> Result<Server, Failure> {
         let lock = lock(&settings.state.folder)?;
         let first_tls = read_tls(&settings.http)?;
         let listen = settings.http.listen;
-        let desk = Arc::new(Desk::open(settings)?);
+        let desk = Arc::new(Desk::open(settings, signer)?);
         let failed = |what: &str, error: std::io::Error| {
             Failure::new(format!("{what}: {error}"), "free memory, then start again")
         };

@@ -40,9 +40,7 @@ pub fn escalated(root: &Root, finding: Parcel) -> Option<Parcel> {
             | Kind::Receipt
             | Kind::Ward,
             _,
-        ) => {
-            return None;
-        }
+        ) => return None,
     };
     Some(Parcel {
         id: MessageId::new(finding.id.group(), Kind::Escalated),

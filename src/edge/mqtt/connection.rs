@@ -5,9 +5,9 @@ use super::settings::Settings;
 use super::{Command, Notice};
 use crate::wire::{MessageId, Parcel};
 use rumqttc::{
-    AsyncClient, ConnAck, ConnectionError, Event, EventLoop, Packet, PubAckReason, PublishNotice,
-    PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS, SubscribeFilter,
-    SubscribeReasonCode,
+    AsyncClient, ConnAck, ConnectionError, Event, EventLoop, Packet, PubAckReason, Publish,
+    PublishNotice, PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS,
+    SubscribeFilter, SubscribeReasonCode,
 };
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -182,12 +182,12 @@ impl<T: FnMut(Notice) -> bool> Connection<'_, T> {
 
     /// All topics in one packet, so that one answer tells of all.
     async fn subscribe(&mut self, settings: &Settings) -> Result<(), String> {
-        let filter = |topic: &String, qos| SubscribeFilter::new(topic.clone(), qos);
-        let kept = settings.subscriptions.iter();
-        let kept = kept.map(|topic| filter(topic, QoS::AtLeastOnce));
-        let fleeting = settings.subscriptions_fleeting.iter();
-        let fleeting = fleeting.map(|topic| filter(topic, QoS::AtMostOnce));
-        let filters: Vec<SubscribeFilter> = kept.chain(fleeting).collect();
+        let filter = |qos| move |topic: &String| SubscribeFilter::new(topic.clone(), qos);
+        let kept = settings.subscriptions.iter().map(filter(QoS::AtLeastOnce));
+        let fleeting = &settings.subscriptions_fleeting;
+        let filters: Vec<SubscribeFilter> = kept
+            .chain(fleeting.iter().map(filter(QoS::AtMostOnce)))
+            .collect();
         if filters.is_empty() {
             return Ok(());
         }
@@ -195,19 +195,21 @@ impl<T: FnMut(Notice) -> bool> Connection<'_, T> {
         asked.map_err(|error| error.to_string())
     }
 
-    /// Errors: the message could not be kept, or not be answered.
+    /// Errors: a message that could not be kept, or not be answered.
     fn packet(&mut self, packet: Packet) -> Result<(), LinkDown> {
-        let publish = match packet {
-            Packet::Publish(publish) => publish,
-            Packet::SubAck(answer) => {
-                let granted =
-                    |code: &&SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
-                let refused = answer.return_codes.iter().filter(granted).count();
-                (self.tell)(Notice::Subscribed { refused });
-                return Ok(());
-            }
-            _ => return Ok(()),
-        };
+        if let Packet::Publish(publish) = &packet {
+            return self.message(publish);
+        }
+        if let Packet::SubAck(answer) = packet {
+            let granted =
+                |code: &&SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
+            let refused = answer.return_codes.iter().filter(granted).count();
+            (self.tell)(Notice::Subscribed { refused });
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, publish: &Publish) -> Result<(), LinkDown> {
         let kept = (self.tell)(Notice::Message {
             topic: String::from_utf8_lossy(&publish.topic).into_owned(),
             payload: publish.payload.to_vec(),
@@ -221,7 +223,7 @@ impl<T: FnMut(Notice) -> bool> Connection<'_, T> {
         }
         // Waiting here for room could wait for ever: who makes the room waits for us.
         self.client
-            .try_ack(&publish)
+            .try_ack(publish)
             .map_err(|error| LinkDown::Broken {
                 what: error.to_string(),
             })

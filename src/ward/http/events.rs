@@ -155,11 +155,11 @@ impl Page {
     }
 
     async fn newest(&self) -> Result<u64, Gone> {
-        self.from_store(|desk| desk.read(|db| db.sequence()).ok())
+        self.look_up(|desk| desk.read(|db| db.sequence()).ok())
             .await
     }
 
-    async fn from_store<T: Send + 'static>(
+    async fn look_up<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Desk) -> Option<T> + Send + 'static,
     ) -> Result<T, Gone> {
@@ -172,7 +172,7 @@ impl Page {
     async fn catch_up(&mut self) -> Result<(), Gone> {
         let after = self.at;
         let (mut missed, newest) = self
-            .from_store(move |desk| {
+            .look_up(move |desk| {
                 let found = desk.read(|db| {
                     let findings = db.findings_after(after, MISSED_MAX + 1)?;
                     Ok((findings, db.boxes_after(after)?, db.sequence()?))

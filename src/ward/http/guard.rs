@@ -45,9 +45,13 @@ pub(super) async fn guard(State(desk): State<Arc<Desk>>, request: Request, next:
             "The header X-Scanward is missing: this request did not come from scanward's page.";
         Trouble::new(StatusCode::FORBIDDEN, "foreign", text).into_response()
     };
-    // Answers of the framework itself are plain text without a code.
-    if is_api && !response.headers().contains_key(header::CONTENT_TYPE) {
-        response = framed(response);
+    let is_ours = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/json");
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    if is_api && failed && !is_ours {
+        response = framed(response.status());
     }
     let headers = response.headers_mut();
     let mut put = |name: HeaderName, value: &'static str| {
@@ -75,17 +79,15 @@ pub(super) async fn guard(State(desk): State<Arc<Desk>>, request: Request, next:
     response
 }
 
-/// An answer that the framework gave by itself, in our form.
-fn framed(response: Response) -> Response {
-    match response.status() {
-        StatusCode::METHOD_NOT_ALLOWED => Trouble::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method",
-            "This is not done so.",
-        )
-        .into_response(),
-        _ => response,
-    }
+/// What the framework refused by itself, in plain text: in our form, and without what was sent.
+fn framed(status: StatusCode) -> Response {
+    let (code, text) = match status {
+        StatusCode::METHOD_NOT_ALLOWED => ("method", "This is not done so."),
+        StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "The request is too large."),
+        StatusCode::NOT_FOUND => ("unknown", "There is no such thing."),
+        _ => ("malformed", "The request is not as it should be."),
+    };
+    Trouble::new(status, code, text).into_response()
 }
 
 /// Somebody who is signed in.

@@ -7,7 +7,9 @@ use super::{aside, parse};
 use crate::trust::{KeyId, PublicKey, Signature};
 use crate::ward::audit::Entry;
 use crate::ward::desk::Desk;
-use crate::ward::keys::{State as KeyState, check as check_list, draft as next_list, state_of};
+use crate::ward::keys::{
+    State as KeyState, check as check_list, code_hash, code_in_fours, draft as next_list, state_of,
+};
 use crate::ward::store::{Code, EnrolledKey};
 use crate::ward::take::keys_for;
 use crate::ward::users::Role;
@@ -17,7 +19,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::info;
@@ -126,7 +127,7 @@ pub(super) async fn code(
         let expires_at = now.after(CODE_LIFE);
         let entry = entry(&who, "code-made", &user.name);
         desk.write(|db, _| {
-            db.put_code(&hash(&code), &user.name, now, expires_at)?;
+            db.put_code(&code_hash(&code), &user.name, now, expires_at)?;
             db.audit(now, &entry)
         })?;
         #[derive(Serialize)]
@@ -135,28 +136,12 @@ pub(super) async fn code(
             expires_at: String,
         }
         let made = Made {
-            code: in_fours(&code),
+            code: code_in_fours(&code),
             expires_at: expires_at.to_string(),
         };
         Ok(json(StatusCode::CREATED, &made))
     })
     .await
-}
-
-/// As it is read aloud: `1a2b-3c4d-…`.
-fn in_fours(code: &str) -> String {
-    let letters: Vec<char> = code.chars().collect();
-    let groups: Vec<String> = letters
-        .chunks(4)
-        .map(|group| group.iter().collect())
-        .collect();
-    groups.join("-")
-}
-
-/// The hash of a code however it was typed.
-fn hash(code: &str) -> [u8; 32] {
-    let typed: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
-    Sha256::digest(typed.to_ascii_lowercase()).into()
 }
 
 #[derive(Deserialize)]
@@ -188,7 +173,7 @@ pub(super) async fn enrol(
         };
         let mut entry = entry(&who, "key-enrolled", key.key_id.as_str());
         let taken = desk.write(|db, _| {
-            let good = db.use_code(&hash(&asked.code), &key.user, now)?;
+            let good = db.use_code(&code_hash(&asked.code), &key.user, now)?;
             let taken = good && db.put_key(&key)?;
             if !taken {
                 entry.what = "key-refused";
@@ -199,6 +184,7 @@ pub(super) async fn enrol(
         })?;
         match taken {
             Ok(()) => {
+                sign_at_once(desk, &who)?;
                 let own = Own {
                     key_id: Some(key.key_id),
                     state: KeyState::Pending,
@@ -218,6 +204,17 @@ pub(super) async fn enrol(
         }
     })
     .await
+}
+
+/// In a trial, where IT is the program itself, the next list is signed as soon as it has another key.
+fn sign_at_once(desk: &Desk, who: &SignedIn) -> Result<(), Trouble> {
+    let Some(signer) = &desk.signer else {
+        return Ok(());
+    };
+    let (keys, list) = desk.read(|db| Ok((db.keys()?, db.list()?)))?;
+    let next = next_list(&keys, list.as_ref(), desk.clock.wall(), Signature::NONE);
+    let signed = next.signed(signer).map_err(|_| Trouble::internal())?;
+    take_list(desk, who, &signed).map(drop)
 }
 
 /// `GET /api/keys/draft`: the next list, to be signed: without `signature`.

@@ -113,10 +113,6 @@ impl Db<'_> {
     }
 
     /// What came before its finding: the box's word on its state, and the finding in its place.
-    #[expect(
-        clippy::type_complexity,
-        reason = "two things that may be missing, taken apart at once"
-    )]
     pub(in crate::ward) fn early(
         &self,
         id: &FindingId,
