@@ -14,6 +14,9 @@ pub mod refusal;
 /// How the box failed.
 pub mod fault;
 
+/// Keys and signatures.
+pub mod trust;
+
 /// What must survive a power cut.
 pub mod store;
 
@@ -68,6 +71,9 @@ pub mod outbox;
 /// Machine: counters, degraded states, the status document.
 pub mod health;
 
+/// Machine: acknowledge, escalate, sign; what the ward says of findings.
+pub mod review;
+
 /// The text of `scanward.toml` to settings.
 pub mod config;
 
@@ -76,6 +82,10 @@ pub mod daemon;
 
 /// The world: files, clock, network, threads.
 pub mod edge;
+
+/// The server of the nursing stations.
+#[cfg(feature = "ward")]
+pub mod ward;
 
 /// Arguments, exit codes, printing.
 pub mod cli;

@@ -224,10 +224,18 @@ fn the_manual_page_has_every_section_and_every_option() {
         "bench",
         "completions",
         "man",
+        #[cfg(feature = "ward")]
+        "ward",
+        #[cfg(feature = "ward")]
+        "ward-user add",
+        #[cfg(feature = "ward")]
+        "audit verify",
     ] {
         let heading = format!(".SS scanward {command}\n");
         assert!(page.contains(&heading), "{command} is missing");
-        let options: Vec<String> = said(&[command, "--help"])
+        let mut words: Vec<&str> = command.split(' ').collect();
+        words.push("--help");
+        let options: Vec<String> = said(&words)
             .split_whitespace()
             .filter(|word| word.starts_with("--") && word.len() > 2)
             .map(|word| word.trim_end_matches([',', '.', ')']).replace('-', "\\-"))

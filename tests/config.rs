@@ -12,10 +12,11 @@ use std::fs;
 use std::path::Path;
 
 /// Keys that are left out by default: the example shows how one may look.
-const WITHOUT_DEFAULT: [&str; 5] = [
+const WITHOUT_DEFAULT: [&str; 6] = [
     "accelerator_library",
     "client_cert_file",
     "client_key_file",
+    "it_keys",
     "username",
     "password_file",
 ];
@@ -44,6 +45,7 @@ fn the_example_with_every_key_in_force_parses() {
     let config = Config::parse(&all).unwrap();
     assert_eq!(config.publish.username.as_deref(), Some("ct-1"));
     assert!(config.publish.client_key_file.is_some());
+    assert_eq!(config.ward.it_keys.len(), 1);
 }
 
 #[test]
@@ -54,7 +56,9 @@ fn the_example_names_every_key_that_is_read_and_no_other() {
         .filter(|line| !line.starts_with("# ") && line.contains(" = "))
         .map(|line| key(line.trim_start_matches('#')).to_owned())
         .collect();
-    assert_eq!(shown, keys_read(&read("src/config/settings.rs")));
+    let mut read_keys = keys_read(&read("src/config/settings.rs"));
+    read_keys.extend(keys_read(&read("src/config/ward.rs")));
+    assert_eq!(shown, read_keys);
 }
 
 #[test]

@@ -292,6 +292,7 @@ impl Scene {
                 ack_wait_max: Duration::from_secs(1000),
                 ..outbox::Limits::default()
             },
+            review: scanward::review::Limits::default(),
         };
         let health = Health::new(health::Limits::default(), 1, "0.1.0", WallTime::default());
         let mut scene = Scene {
@@ -388,7 +389,7 @@ impl Scene {
                 self.degraded = document.degraded.clone();
                 None
             }
-            Action::Reconnect | Action::Ignored(_) | Action::GaveUp(_) => None,
+            Action::Review(_) | Action::Reconnect | Action::Ignored(_) | Action::GaveUp(_) => None,
         }
     }
 

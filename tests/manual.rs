@@ -4,6 +4,7 @@
     reason = "a test that cannot find its text stops there"
 )]
 
+use scanward::wire::RefusedCode;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -41,6 +42,20 @@ fn every_degraded_state_has_its_row() {
     for code in codes {
         let rows = manual.matches(&format!("\n| `{code}` |")).count();
         assert_eq!(rows, 1, "`{code}` in the table of docs/operating.md");
+    }
+}
+
+#[test]
+fn every_reason_to_refuse_a_word_of_the_ward_has_its_row() {
+    let manual = read("docs/operating.md");
+    for code in RefusedCode::ALL {
+        let rows = manual.matches(&format!("\n| `{}` |", code.code())).count();
+        assert_eq!(
+            rows,
+            1,
+            "`{}` in the table of docs/operating.md",
+            code.code()
+        );
     }
 }
 

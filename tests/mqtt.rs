@@ -46,6 +46,55 @@ fn a_message_arrives_once_and_its_acknowledgement_names_it() {
 }
 
 #[test]
+fn a_message_that_was_not_kept_comes_again_and_one_that_was_does_not() {
+    if is_missing("not_kept") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Mosquitto::start(folder.path(), free_port(), "");
+    let listening = Settings {
+        subscriptions: vec!["t/#".to_owned()],
+        session_expiry_s: 3600,
+        ack_when_kept: true,
+        ..settings(broker.port)
+    };
+    let (notice, notices) = sync_channel(256);
+    // Keeps nothing the first time.
+    let mut refused = false;
+    let tell = move |told: Notice| {
+        let is_first = matches!(told, Notice::Message { .. }) && !refused;
+        refused |= is_first;
+        drop(notice.try_send(told));
+        !is_first
+    };
+    let link = Link::start(listening, tell, || 0).unwrap();
+    let link = Box5 { link, notices };
+    link.until(&Notice::Subscribed { refused: 0 });
+    let message = |payload: &str| Notice::Message {
+        topic: "t/one".to_owned(),
+        payload: payload.as_bytes().to_vec(),
+    };
+    publish(broker.port, "t/one", "first");
+    link.until(&message("first"));
+    assert!(matches!(link.next(), Notice::Disconnected(_)));
+    link.until(&message("first"));
+    // More than the client has places for without answers: each is answered.
+    for number in 0..100 {
+        publish(broker.port, "t/one", &number.to_string());
+    }
+    link.until(&message("99"));
+    link.ask(Command::Reconnect);
+    loop {
+        match link.next() {
+            Notice::Subscribed { .. } => break,
+            notice => assert!(!matches!(notice, Notice::Message { .. }), "{notice:?}"),
+        }
+    }
+    publish(broker.port, "t/one", "last");
+    assert_eq!(link.next(), message("last"));
+}
+
+#[test]
 fn a_message_that_nobody_subscribed_to_is_acknowledged_as_unheard() {
     if is_missing("nobody_subscribed") {
         return;

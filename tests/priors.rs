@@ -27,7 +27,9 @@ use scanward::outcome::{
     ComparisonNote, Direction, LesionFacts, ModelFacts, Outcome, Priority, SeriesFacts,
     TimingFacts, TriagedSeries,
 };
-use scanward::store::{PriorLimits, PriorRecord, PriorRow, SeriesRecord, SeriesState, Store};
+use scanward::store::{
+    Closing, PriorLimits, PriorRecord, PriorRow, SeriesRecord, SeriesState, Store,
+};
 use scanward::units::{Moment, WallTime};
 use scanward::wire::{Profile, Root, Sender};
 use std::path::Path;
@@ -534,7 +536,10 @@ fn close(store: &mut Store, kept: &Kept, supersedes: Option<FindingId>) {
         limits: LIMITS,
     };
     store
-        .close_series(&series, None, &[], None, Some(&row))
+        .close_series(&Closing {
+            prior: Some(&row),
+            ..Closing::of(&series)
+        })
         .unwrap();
 }
 

@@ -3,19 +3,22 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "helpers outside #[test] functions"
+    unreachable_pub,
+    reason = "helpers outside #[test] functions, shared by several test files"
 )]
+
+#[path = "common/sweep_disk.rs"]
+mod sweep_disk;
 
 use scanward::edge::state;
 use scanward::ids::{FindingId, ModelDigest, Pseudonym, SeriesKey, Uid};
 use scanward::store::{
-    DevicePace, FindingRecord, Limits, PaceRecord, PriorLimits, PriorRecord, PriorRow, QueuedRow,
-    SeriesRecord, SeriesState, StorageBackend, Store, StoreError,
+    ClockRecord, Closing, DevicePace, FindingRecord, Limits, Opening, PaceRecord, PriorLimits,
+    PriorRecord, PriorRow, QueuedRow, SeriesRecord, SeriesState, Store, StoreError,
 };
-use scanward::units::WallTime;
-use std::io;
-use std::sync::{Arc, Mutex};
+use scanward::units::{Lived, WallTime};
 use std::time::Duration;
+use sweep_disk::SweepDisk;
 
 #[test]
 fn a_second_scanward_on_the_same_state_folder_is_refused() {
@@ -44,9 +47,7 @@ fn boots_are_counted_and_the_secret_key_stays() {
 fn the_scanners_pace_is_kept_with_a_closing_and_a_state_without_it_opens() {
     let disk = SweepDisk::default();
     let mut store = disk.open().unwrap();
-    store
-        .close_series(&closed("1.1"), None, &[], None, None)
-        .unwrap();
+    store.close_series(&Closing::of(&closed("1.1"))).unwrap();
     assert_eq!(store.paces().unwrap(), None);
     let paces = PaceRecord::new(vec![DevicePace {
         key: "00ff".to_owned(),
@@ -54,12 +55,13 @@ fn the_scanners_pace_is_kept_with_a_closing_and_a_state_without_it_opens() {
         longest: vec![1.0, 2.5],
         late: vec![0.0, 0.0001],
     }]);
-    let keep =
-        |store: &mut Store| store.close_series(&closed("1.2"), None, &[], Some(&paces), None);
-    keep(&mut store).unwrap();
     store
-        .close_series(&closed("1.3"), None, &[], None, None)
+        .close_series(&Closing {
+            paces: Some(&paces),
+            ..Closing::of(&closed("1.2"))
+        })
         .unwrap();
+    store.close_series(&Closing::of(&closed("1.3"))).unwrap();
     drop(store);
     assert_eq!(disk.open().unwrap().paces().unwrap(), Some(paces.clone()));
 }
@@ -70,9 +72,7 @@ fn a_closed_series_and_its_messages_are_read_back_after_a_restart() {
     let mut store = disk.open().unwrap();
     store.open_series(&open("1.2.3")).unwrap();
     assert_eq!(unfinished(&mut store), [open("1.2.3")]);
-    store
-        .close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None)
-        .unwrap();
+    close(&mut store, None).unwrap();
     drop(store);
     let mut store = disk.open().unwrap();
     assert_eq!(store.series(&key("1.2.3")).unwrap(), Some(closed("1.2.3")));
@@ -84,7 +84,7 @@ fn a_closed_series_and_its_messages_are_read_back_after_a_restart() {
         .into_iter()
         .map(|row| row.key)
         .collect();
-    assert_eq!(heads, ["a/finding", "a/outcome"]);
+    assert_eq!(heads, ["a/finding", "a/outcome", "a/receipt/1"]);
     assert_eq!(store.queued("a/finding").unwrap(), Some(rows()[0].clone()));
 }
 
@@ -94,19 +94,41 @@ fn old_and_surplus_closed_series_are_forgotten_and_open_ones_never() {
     store.open_series(&open("9.9")).unwrap();
     for number in 0..5_i64 {
         let record = closed_at(&format!("1.{number}"), number * 1000);
-        store.close_series(&record, None, &[], None, None).unwrap();
+        store.close_series(&Closing::of(&record)).unwrap();
     }
     let limits = Limits {
         records_max: 3,
         age_max: Duration::from_secs(10),
     };
-    let now = |seconds: i64| WallTime::from_unix_millis(seconds * 1000);
-    assert_eq!(store.prune(&limits, now(5)).unwrap(), 2);
+    let mut prune = |seconds: Option<i64>, keep: &str| {
+        let now = seconds.map(|seconds| WallTime::from_unix_millis(seconds * 1000));
+        store.prune(&limits, now, |key| key == keep).unwrap()
+    };
+    assert_eq!(prune(None, "1.0"), 1, "the files of one are there still");
+    assert_eq!(prune(Some(5), ""), 1);
+    assert_eq!(prune(None, ""), 0);
+    assert_eq!(prune(Some(13), ""), 1);
+    assert_eq!(prune(Some(1_000), "1.4"), 1);
+    assert_eq!(prune(Some(1_000), ""), 1);
     assert_eq!(store.series(&key("1.1")).unwrap(), None);
-    assert!(store.series(&key("1.2")).unwrap().is_some());
-    assert_eq!(store.prune(&limits, now(13)).unwrap(), 1);
-    assert_eq!(store.prune(&limits, now(1_000)).unwrap(), 2);
     assert_eq!(unfinished(&mut store), [open("9.9")]);
+}
+
+#[test]
+fn a_finding_that_may_still_escalate_is_never_forgotten() {
+    let mut store = SweepDisk::default().open().unwrap();
+    close(&mut store, None).unwrap();
+    let none = Limits {
+        records_max: 0,
+        age_max: Duration::ZERO,
+    };
+    let later = Some(WallTime::from_unix_millis(i64::MAX));
+    assert_eq!(
+        store.prune(&none, later, |_| false).unwrap(),
+        1,
+        "the series"
+    );
+    assert_eq!(store.watched().unwrap(), [finding()]);
 }
 
 #[test]
@@ -114,7 +136,7 @@ fn a_power_cut_at_any_operation_leaves_a_series_open_or_closed_with_its_messages
     for torn in [false, true] {
         sweep(
             |store| store.open_series(&open("1.2.3")),
-            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None),
+            |store| close(store, None),
             torn,
         );
     }
@@ -125,10 +147,7 @@ fn a_power_cut_at_any_operation_leaves_a_prior_with_its_closing_or_not_at_all() 
     for torn in [false, true] {
         sweep(
             |store| store.open_series(&open("1.2.3")),
-            |store| {
-                let record = closed("1.2.3");
-                store.close_series(&record, Some(&finding()), &rows(), None, Some(&prior()))
-            },
+            |store| close(store, Some(&prior())),
             torn,
         );
     }
@@ -138,7 +157,7 @@ fn a_power_cut_at_any_operation_leaves_a_prior_with_its_closing_or_not_at_all() 
 fn a_power_cut_at_any_operation_leaves_a_message_queued_or_forgotten() {
     for torn in [false, true] {
         sweep(
-            |store| store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None),
+            |store| close(store, None),
             |store| store.forget_queued("a/finding"),
             torn,
         );
@@ -202,7 +221,7 @@ fn a_full_disk_at_any_operation_loses_nothing_and_the_same_call_succeeds_later()
         let mut store = disk.open().unwrap();
         store.open_series(&open("1.2.3")).unwrap();
         disk.fill_at(full);
-        let result = store.close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None);
+        let result = close(&mut store, None);
         let untouched = disk.free();
         match result {
             Ok(()) if untouched => return,
@@ -211,13 +230,11 @@ fn a_full_disk_at_any_operation_loses_nothing_and_the_same_call_succeeds_later()
         }
         let found = state(&mut store);
         assert!(
-            found == (true, 0) || found == (false, 2),
+            found == (true, 0) || found == (false, 3),
             "{found:?} at operation {full}"
         );
-        store
-            .close_series(&closed("1.2.3"), Some(&finding()), &rows(), None, None)
-            .unwrap();
-        assert_eq!(state(&mut store), (false, 2), "full at operation {full}");
+        close(&mut store, None).unwrap();
+        assert_eq!(state(&mut store), (false, 3), "full at operation {full}");
     }
     panic!("the series was never closed in {STEPS_MAX} steps");
 }
@@ -295,8 +312,16 @@ fn state(store: &mut Store) -> (bool, usize) {
     let heads = store.queued_heads().unwrap();
     for head in &heads {
         let whole = store.queued(&head.key).unwrap().unwrap();
-        assert!(rows().contains(&whole));
+        assert!(rows().contains(&whole) || whole == opening().receipt);
     }
+    let watched: Vec<FindingId> = store
+        .watched()
+        .unwrap()
+        .into_iter()
+        .map(|it| it.id)
+        .collect();
+    assert_eq!(is_open, watched.is_empty());
+    assert_eq!(is_open, store.clock().unwrap().is_none());
     assert_eq!(is_open, store.finding(&finding().id).unwrap().is_none());
     // A prior, where there is one, is whole and its series is closed.
     for prior in store.priors_of(&finding().patient).unwrap() {
@@ -354,6 +379,31 @@ fn prior() -> PriorRow {
     }
 }
 
+/// What the finding's review begins with.
+fn opening() -> Opening {
+    let row = |key: &str| QueuedRow {
+        key: key.to_owned(),
+        head: b"{}".to_vec(),
+        payload: vec![7; 300],
+    };
+    Opening {
+        receipt: row("a/receipt/1"),
+        watched: Some(row("a/finding")),
+        clock: ClockRecord::new(Lived::from_millis(9), WallTime::from_unix_millis(7)),
+    }
+}
+
+/// Closes the series with its finding and all that goes with it.
+fn close(store: &mut Store, prior: Option<&PriorRow>) -> Result<(), StoreError> {
+    store.close_series(&Closing {
+        finding: Some(&finding()),
+        queued: &rows(),
+        prior,
+        opening: Some(&opening()),
+        ..Closing::of(&closed("1.2.3"))
+    })
+}
+
 /// Two messages; the first is as large as a preview, so that its write spans many pages.
 fn rows() -> Vec<QueuedRow> {
     let row = |key: &str, bytes: usize| QueuedRow {
@@ -362,164 +412,6 @@ fn rows() -> Vec<QueuedRow> {
         payload: (0..=250).cycle().take(bytes).collect(),
     };
     vec![row("a/finding", 100_000), row("a/outcome", 900)]
-}
-
-/// A disk with two images: what the program sees, and what a power cut leaves. Only a sync brings the second up to
-/// the first. After a cut nothing works any longer.
-#[derive(Clone, Debug, Default)]
-struct SweepDisk {
-    inner: Arc<Mutex<Images>>,
-}
-
-#[derive(Debug, Default)]
-struct Images {
-    live: Vec<u8>,
-    durable: Vec<u8>,
-    unsynced: Vec<(usize, Vec<u8>)>,
-    operations_left: Option<usize>,
-    fault: Fault,
-    torn: bool,
-    struck: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-enum Fault {
-    #[default]
-    None,
-    PowerCut,
-    Full,
-}
-
-impl SweepDisk {
-    fn backend(&self) -> SweepDisk {
-        self.clone()
-    }
-
-    fn open(&self) -> Result<Store, StoreError> {
-        let disk = self.clone();
-        Store::open_on(move || disk.backend())
-    }
-
-    /// The power fails at the `cut`th changing operation from now. `torn`: of the writes not yet synced, every second
-    /// one reaches the disk, and of the last one only half: in no order that the program could rely on.
-    fn cut_power_at(&self, cut: usize, torn: bool) {
-        let mut images = self.inner.lock().unwrap();
-        images.operations_left = Some(cut);
-        images.fault = Fault::PowerCut;
-        images.torn = torn;
-        images.struck = false;
-    }
-
-    fn fill_at(&self, operation: usize) {
-        let mut images = self.inner.lock().unwrap();
-        images.operations_left = Some(operation);
-        images.fault = Fault::Full;
-        images.struck = false;
-    }
-
-    /// Space again; returns whether it never ran out.
-    fn free(&self) -> bool {
-        let mut images = self.inner.lock().unwrap();
-        images.operations_left = None;
-        images.fault = Fault::None;
-        !images.struck
-    }
-
-    fn has_power(&self) -> bool {
-        !self.inner.lock().unwrap().struck
-    }
-
-    fn after_reboot(&self) -> SweepDisk {
-        let images = self.inner.lock().unwrap();
-        let mut left = images.durable.clone();
-        if images.torn {
-            let count = images.unsynced.len();
-            for (place, (offset, bytes)) in images.unsynced.iter().enumerate() {
-                let reached = match place {
-                    last if last + 1 == count => bytes.len() / 2,
-                    even if even % 2 == 0 => bytes.len(),
-                    _ => 0,
-                };
-                overwrite(&mut left, *offset, &bytes[..reached]);
-            }
-        }
-        SweepDisk {
-            inner: Arc::new(Mutex::new(Images {
-                live: left.clone(),
-                durable: left,
-                ..Images::default()
-            })),
-        }
-    }
-}
-
-fn overwrite(image: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
-    if image.len() < offset + bytes.len() {
-        image.resize(offset + bytes.len(), 0);
-    }
-    image[offset..offset + bytes.len()].copy_from_slice(bytes);
-}
-
-impl Images {
-    /// Counts a changing operation; fails from the chosen one on.
-    fn step(&mut self) -> io::Result<()> {
-        match &mut self.operations_left {
-            None => return Ok(()),
-            Some(0) => self.struck = true,
-            Some(left) => {
-                *left -= 1;
-                return Ok(());
-            }
-        }
-        match self.fault {
-            Fault::None => Ok(()),
-            Fault::PowerCut => Err(io::Error::other("no power")),
-            Fault::Full => Err(io::Error::from(io::ErrorKind::StorageFull)),
-        }
-    }
-}
-
-impl StorageBackend for SweepDisk {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.inner.lock().unwrap().live.len() as u64)
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let images = self.inner.lock().unwrap();
-        let start = usize::try_from(offset).unwrap();
-        let found = images.live.get(start..start + out.len());
-        out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut images = self.inner.lock().unwrap();
-        images.step()?;
-        let len = usize::try_from(len).unwrap();
-        images.live.resize(len, 0);
-        Ok(())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        let mut images = self.inner.lock().unwrap();
-        images.step()?;
-        images.durable = images.live.clone();
-        images.unsynced.clear();
-        Ok(())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut images = self.inner.lock().unwrap();
-        let offset = usize::try_from(offset).unwrap();
-        let result = images.step();
-        // The write that the cut struck may have reached the disk in part.
-        if result.is_ok() || images.fault == Fault::PowerCut && images.operations_left == Some(0) {
-            images.unsynced.push((offset, data.to_vec()));
-        }
-        result?;
-        overwrite(&mut images.live, offset, data);
-        Ok(())
-    }
 }
 
 /// The series without an outcome.

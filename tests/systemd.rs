@@ -11,6 +11,15 @@ use std::process::Command;
 
 #[test]
 fn systemd_accepts_the_unit() {
+    systemd_accepts("scanward.service");
+}
+
+#[test]
+fn systemd_accepts_the_unit_of_the_ward() {
+    systemd_accepts("scanward-ward.service");
+}
+
+fn systemd_accepts(name: &str) {
     if !has_systemd_analyze() {
         let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
         assert!(
@@ -22,9 +31,8 @@ fn systemd_accepts_the_unit() {
     }
     let folder = tempfile::tempdir().unwrap();
     // The program that was just built, so that ExecStart exists here.
-    let text =
-        shipped("scanward.service").replace("/usr/bin/scanward", env!("CARGO_BIN_EXE_scanward"));
-    let unit = folder.path().join("scanward.service");
+    let text = shipped(name).replace("/usr/bin/scanward", env!("CARGO_BIN_EXE_scanward"));
+    let unit = folder.path().join(name);
     fs::write(&unit, text).unwrap();
 
     let verdict = Command::new("systemd-analyze")
@@ -34,7 +42,7 @@ fn systemd_accepts_the_unit() {
         .unwrap();
     let said = String::from_utf8_lossy(&verdict.stderr).into_owned();
     assert!(verdict.status.success(), "{said}");
-    assert!(!said.contains("scanward.service"), "{said}");
+    assert!(!said.contains(name), "{said}");
 }
 
 #[test]
@@ -69,6 +77,69 @@ fn unit_and_example_settings_name_the_same_places() {
     assert!(unit.contains(&format!("ReadOnlyPaths=-{}", folder("intake"))));
     assert_eq!(folder("state"), "/var/lib/scanward");
     assert!(unit.contains("StateDirectory=scanward"));
+}
+
+#[test]
+fn the_ward_is_shut_in_as_the_box_is() {
+    let (unit, ward) = (
+        shipped("scanward.service"),
+        shipped("scanward-ward.service"),
+    );
+    let shut = |line: &&str| {
+        let words = [
+            "Protect",
+            "Private",
+            "Restrict",
+            "NoNew",
+            "Capability",
+            "Ambient",
+            "Lock",
+            "MemoryDeny",
+            "SystemCall",
+            "UMask",
+        ];
+        words.iter().any(|word| line.starts_with(word))
+    };
+    for line in unit.lines().filter(shut) {
+        assert!(ward.lines().any(|found| found == line), "{line} is missing");
+    }
+    for key in [
+        "WatchdogSec=",
+        "MemoryMax=",
+        "StateDirectory=scanward-ward",
+        "User=scanward-ward",
+    ] {
+        assert!(
+            ward.lines().any(|found| found.starts_with(key)),
+            "{key} is missing"
+        );
+    }
+}
+
+#[cfg(feature = "ward")]
+#[test]
+fn the_ward_takes_its_example_settings_and_every_default_that_they_show() {
+    let text = shipped("ward.toml.example");
+    let settings = scanward::ward::Settings::parse(&text).unwrap();
+    assert_eq!(settings.state.folder, Path::new("/var/lib/scanward-ward"));
+    let shown = |line: &str| match line.strip_prefix('#') {
+        // Two of them have no default, or contradict what stands beside them.
+        Some(rest)
+            if !rest.starts_with(' ')
+                && !rest.starts_with("plain")
+                && !rest.starts_with("keys") =>
+        {
+            rest.to_owned()
+        }
+        Some(_) | None => line.to_owned(),
+    };
+    let all: Vec<String> = text.lines().map(shown).collect();
+    let all = scanward::ward::Settings::parse(&all.join("\n")).unwrap();
+    assert_eq!((all.session, all.boxes), (settings.session, settings.boxes));
+    assert_eq!(
+        (all.state, all.broker.keep),
+        (settings.state, settings.broker.keep)
+    );
 }
 
 fn shipped(name: &str) -> String {

@@ -49,6 +49,26 @@ pub(crate) enum Command {
     /// Show the whole way from the scanner to the ward on this machine, with a phantom or one's own series.
     #[cfg(feature = "demo")]
     Demo(DemoArguments),
+    /// Serve the nursing stations' page: findings of all boxes of a site, acknowledgements, verdicts, keys.
+    ///
+    /// Runs on a machine of its own, not on a box. Ends on SIGTERM or Ctrl-C; the broker keeps what comes meanwhile. SIGHUP
+    /// has it read its certificate again; users and names are read again whenever their files change.
+    #[cfg(feature = "ward")]
+    Ward(WardArguments),
+    /// Those who may sign in at the nursing station.
+    #[cfg(feature = "ward")]
+    WardUser {
+        /// What to do.
+        #[command(subcommand)]
+        command: WardUserCommand,
+    },
+    /// The list of who did what at the nursing station.
+    #[cfg(feature = "ward")]
+    Audit {
+        /// What to do.
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Check settings, folders, disk, clock, model and broker; each complaint comes with its remedy.
     ///
     /// Each check is one line that begins with ok, warn or FAIL; a hint below says what to do. Ends with 0 when nothing
@@ -111,6 +131,72 @@ pub(crate) enum LogForm {
     Journal,
     /// Text on stderr.
     Text,
+}
+
+/// Arguments of `ward`.
+#[cfg(feature = "ward")]
+#[derive(Debug, Args)]
+pub(crate) struct WardArguments {
+    /// The settings; the example beside the unit explains every key.
+    #[arg(
+        long,
+        default_value = "/etc/scanward/ward.toml",
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath
+    )]
+    pub(crate) config: PathBuf,
+    /// Where log lines go.
+    #[arg(long, value_enum, default_value_t = LogForm::Auto)]
+    pub(crate) log: LogForm,
+}
+
+/// What `ward-user` does.
+#[cfg(feature = "ward")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum WardUserCommand {
+    /// Print an entry for users.toml; the password is asked for, or read from stdin, and only its hash is printed.
+    Add(WardUserArguments),
+}
+
+/// Arguments of `ward-user add`.
+#[cfg(feature = "ward")]
+#[derive(Debug, Args)]
+pub(crate) struct WardUserArguments {
+    /// What is typed to sign in: a-z, 0-9, `.`, `-`, `_`.
+    pub(crate) name: String,
+    /// What they may do.
+    #[arg(long, value_enum)]
+    pub(crate) role: RoleChoice,
+    /// How they are shown, and how they sign.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) display: String,
+    /// Their usual nursing station.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) station: Option<String>,
+}
+
+/// A role at the nursing station.
+#[cfg(feature = "ward")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleChoice {
+    /// Sees findings and acknowledges them.
+    Nurse,
+    /// Signs verdicts, too.
+    Physician,
+    /// Boxes, keys and the audit list; no patients.
+    It,
+}
+
+/// What `audit` does.
+#[cfg(feature = "ward")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Check that no line was changed, taken out or added; ends with 1 when one was.
+    Verify {
+        /// An export of the list, or the server's database.
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        path: PathBuf,
+    },
 }
 
 /// Arguments of `analyze`.

@@ -9,6 +9,7 @@ use crate::edge::{
     default_model_folder, start_logging,
 };
 use crate::phantom::Truth;
+use crate::ward::{Trial, TrialKey};
 
 /// Burdens of the phantoms that follow the first one, percent.
 const BURDENS: [f64; 5] = [5.0, 25.0, 0.0, 18.0, 12.0];
@@ -20,18 +21,31 @@ pub(super) fn run(arguments: &DemoArguments, verbose: bool) -> Result<Ending, St
     }
     let mut source = first_source(arguments).map_err(Stopped::usage)?;
     let model = arguments.model.clone().unwrap_or_else(default_model_folder);
-    let mut demo = Demo::start(&model)?;
+    // A demo that ends by itself leaves nobody the time to look at a page.
+    let key = (!arguments.once).then(TrialKey::new).transpose()?;
+    let mut demo = Demo::start(&model, key.as_ref().and_then(TrialKey::public))?;
     print::note(&format!(
         "scanner, box and ward on this machine; broker on 127.0.0.1:{}",
         demo.port()
     ));
+    let station = key.map(|key| open_station(&demo, key)).transpose()?;
     let ended = if arguments.once {
         once(&mut demo, &mut source, arguments)
     } else {
         on_and_on(&mut demo, source, arguments)
     };
+    if let Some(station) = station {
+        station.stop();
+    }
     demo.stop();
     Ok(ended?)
+}
+
+/// Opens the nursing station's page beside the demo, and says where.
+fn open_station(demo: &Demo, key: TrialKey) -> Result<Trial, Failure> {
+    let station = Trial::start(demo.port(), key)?;
+    station.lines().iter().for_each(|line| print::note(line));
+    Ok(station)
 }
 
 fn first_source(arguments: &DemoArguments) -> Result<DemoSource, Failure> {

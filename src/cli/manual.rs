@@ -39,16 +39,23 @@ The broker's password, handed to the service by systemd as a credential.
 What must survive a power cut: which series had which ending, the messages the broker has not taken yet, the key of the
 pseudonyms. One running scanward holds it at a time.
 .TP
+\fI/etc/scanward/ward.toml\fR
+The settings of \fBscanward ward\fR; it names the files of users and names. docs/ward.md tells how the server is set up.
+.TP
+\fI/var/lib/scanward\-ward/ward.sqlite\fR
+What the nursing stations' server keeps: findings, pictures, keys, who did what.
+.TP
 \fI/usr/share/scanward/models/\fR
 The model: one manifest (.toml) and the network (.onnx) whose digest it names.
 .SH SIGNALS
 .TP
 \fBSIGTERM\fR, \fBSIGINT\fR
 \fBscanward run\fR says goodbye to the broker and ends. What has not been sent yet is sent after the next start.
+\fBscanward ward\fR lets open answers end, then ends.
 .TP
 \fBSIGHUP\fR
 \fBscanward run\fR reads its settings again. Settings that are wrong, or that need a restart, leave the old ones in force; the
-log says so.
+log says so. \fBscanward ward\fR reads its certificate again.
 .SH EXAMPLES
 .TP
 Is everything as it should be, for the service's own user?
@@ -124,6 +131,12 @@ pub(super) fn page(program: &Command) -> io::Result<Vec<u8>> {
 /// One command: its line, what it does, its options.
 fn write_command(page: &mut Vec<u8>, program: &str, command: &Command) -> io::Result<()> {
     let name = format!("{program} {}", command.get_name());
+    // What only leads on to others is described by them.
+    if command.has_subcommands() {
+        let further = command.get_subcommands();
+        let mut shown = further.filter(|further| further.get_name() != "help");
+        return shown.try_for_each(|further| write_command(page, &name, further));
+    }
     // The options that every command has stand in the program's own section.
     let own = command
         .clone()

@@ -17,12 +17,16 @@ mod report;
 mod run;
 #[cfg(feature = "demo")]
 mod station;
+#[cfg(feature = "ward")]
+mod ward;
 
 #[cfg(feature = "onnxruntime")]
 use crate::edge::accelerator::serve;
 use crate::edge::{Failure, engine_options};
 use crate::infer::EngineOptions;
 use args::{Arguments, Command};
+#[cfg(feature = "ward")]
+use args::{AuditCommand, WardUserCommand};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -98,6 +102,16 @@ fn ended(arguments: Arguments) -> Result<Ending, Stopped> {
         Some(Command::Phantom(phantom)) => phantom::run(&phantom),
         #[cfg(feature = "demo")]
         Some(Command::Demo(demo)) => demo::run(&demo, arguments.verbose),
+        #[cfg(feature = "ward")]
+        Some(Command::Ward(ward)) => ward::run(&ward, arguments.verbose),
+        #[cfg(feature = "ward")]
+        Some(Command::WardUser {
+            command: WardUserCommand::Add(user),
+        }) => ward::add_user(&user),
+        #[cfg(feature = "ward")]
+        Some(Command::Audit {
+            command: AuditCommand::Verify { path },
+        }) => ward::verify(&path),
         Some(Command::Doctor(doctor)) => doctor::run(&doctor),
         Some(Command::Bench(bench)) => bench::run(&bench),
         Some(Command::BenchArrivals(arrivals)) => arrivals::run(&arrivals),

@@ -4,8 +4,11 @@
 
 mod reader;
 mod settings;
+mod ward;
 
 pub use reader::ConfigError;
+#[cfg(feature = "ward")]
+pub(crate) use reader::{Section, Source, sections};
 pub use settings::{
     AcceleratorUse, Broker, Config, EngineSettings, IdentityLevel, IntakeSettings, IntendedUse,
     PublishSettings, ServiceSettings,

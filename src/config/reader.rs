@@ -17,12 +17,12 @@ pub struct ConfigError {
 }
 
 /// The text being read: turns a byte offset into a line number.
-pub(super) struct Source<'a> {
+pub(crate) struct Source<'a> {
     text: &'a str,
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(text: &'a str) -> Source<'a> {
+    pub(crate) fn new(text: &'a str) -> Source<'a> {
         Source { text }
     }
 
@@ -42,7 +42,7 @@ impl<'a> Source<'a> {
 type Entry<'a> = (usize, Spanned<DeValue<'a>>);
 
 /// One table of the text, its values taken by name.
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     name: String,
     source: &'a Source<'a>,
     entries: BTreeMap<String, Entry<'a>>,
@@ -50,7 +50,7 @@ pub(super) struct Section<'a> {
 }
 
 /// The text's tables, by name.
-pub(super) fn sections<'a>(
+pub(crate) fn sections<'a>(
     source: &'a Source<'a>,
     known: &[&'static str],
 ) -> Result<BTreeMap<String, Section<'a>>, ConfigError> {
@@ -87,7 +87,7 @@ pub(super) fn sections<'a>(
 
 impl<'a> Section<'a> {
     /// A section that the text leaves out: every key takes its default.
-    pub(super) fn absent(name: &str, source: &'a Source<'a>) -> Section<'a> {
+    pub(crate) fn absent(name: &str, source: &'a Source<'a>) -> Section<'a> {
         Section {
             name: name.to_owned(),
             source,
@@ -102,7 +102,7 @@ impl<'a> Section<'a> {
     }
 
     /// The text under `key`, if it is there.
-    pub(super) fn text(&mut self, key: &'static str) -> Result<Option<String>, ConfigError> {
+    pub(crate) fn text(&mut self, key: &'static str) -> Result<Option<String>, ConfigError> {
         let Some((at, value)) = self.take(key) else {
             return Ok(None);
         };
@@ -118,7 +118,7 @@ impl<'a> Section<'a> {
     }
 
     /// The text under `key`, which must be there.
-    pub(super) fn required(&mut self, key: &'static str) -> Result<String, ConfigError> {
+    pub(crate) fn required(&mut self, key: &'static str) -> Result<String, ConfigError> {
         let name = self.name.clone();
         self.text(key)?
             .filter(|text| !text.is_empty())
@@ -129,7 +129,7 @@ impl<'a> Section<'a> {
     }
 
     /// The text under `key`, which must be there, put through `parse`.
-    pub(super) fn required_parsed<T, E: std::fmt::Display>(
+    pub(crate) fn required_parsed<T, E: std::fmt::Display>(
         &mut self,
         key: &'static str,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -143,7 +143,7 @@ impl<'a> Section<'a> {
     }
 
     /// The text under `key` put through `parse`; `default` when it is not there.
-    pub(super) fn parsed<T, E: std::fmt::Display>(
+    pub(crate) fn parsed<T, E: std::fmt::Display>(
         &mut self,
         key: &'static str,
         default: T,
@@ -160,12 +160,12 @@ impl<'a> Section<'a> {
     }
 
     /// The path under `key`, if it is there.
-    pub(super) fn path(&mut self, key: &'static str) -> Result<Option<PathBuf>, ConfigError> {
+    pub(crate) fn path(&mut self, key: &'static str) -> Result<Option<PathBuf>, ConfigError> {
         Ok(self.text(key)?.map(PathBuf::from))
     }
 
     /// The whole or broken number under `key` within `bounds`; `default` when it is not there.
-    pub(super) fn number(
+    pub(crate) fn number(
         &mut self,
         key: &'static str,
         default: f64,
@@ -191,7 +191,7 @@ impl<'a> Section<'a> {
     }
 
     /// The whole number under `key` within `bounds`; `default` when it is not there.
-    pub(super) fn whole(
+    pub(crate) fn whole(
         &mut self,
         key: &'static str,
         default: usize,
@@ -216,7 +216,7 @@ impl<'a> Section<'a> {
     }
 
     /// The time under `key`, a number of `unit`s.
-    pub(super) fn duration(
+    pub(crate) fn duration(
         &mut self,
         key: &'static str,
         default: f64,
@@ -227,7 +227,7 @@ impl<'a> Section<'a> {
     }
 
     /// The switch under `key`; `default` when it is not there.
-    pub(super) fn switch(&mut self, key: &'static str, default: bool) -> Result<bool, ConfigError> {
+    pub(crate) fn switch(&mut self, key: &'static str, default: bool) -> Result<bool, ConfigError> {
         let Some((at, value)) = self.take(key) else {
             return Ok(default);
         };
@@ -243,7 +243,7 @@ impl<'a> Section<'a> {
     }
 
     /// The texts under `key`; `default` when it is not there.
-    pub(super) fn texts(
+    pub(crate) fn texts(
         &mut self,
         key: &'static str,
         default: Vec<String>,
@@ -269,8 +269,27 @@ impl<'a> Section<'a> {
             .collect()
     }
 
+    /// The texts under `key`, `count_max` at most, each put through `parse`; none when it is not there.
+    pub(super) fn parsed_texts<T, E: std::fmt::Display>(
+        &mut self,
+        key: &'static str,
+        count_max: usize,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Vec<T>, ConfigError> {
+        let at = self.entries.get(key).map_or(0, |(at, _)| *at);
+        let texts = self.texts(key, Vec::new())?;
+        if texts.len() > count_max {
+            return Err(self.wrong(at, key, &format!("a list of {count_max} at most")));
+        }
+        let parsed: Result<Vec<T>, E> = texts.iter().map(|text| parse(text)).collect();
+        parsed.map_err(|error| {
+            self.source
+                .error(at, format!("`{key}` in [{}]: {error}", self.name))
+        })
+    }
+
     /// Refuses what nobody took.
-    pub(super) fn finish(self) -> Result<(), ConfigError> {
+    pub(crate) fn finish(self) -> Result<(), ConfigError> {
         match self.entries.iter().next() {
             Some((key, (at, _))) => {
                 let kind = format!("key in [{}]", self.name);

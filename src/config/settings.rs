@@ -31,6 +31,8 @@ pub struct Config {
     pub engine: EngineSettings,
     /// What is kept of findings for the patient's next scan.
     pub prior: PriorLimits,
+    /// The rules of the ward.
+    pub ward: crate::review::Limits,
     /// How the service behaves.
     pub service: ServiceSettings,
 }
@@ -187,7 +189,8 @@ impl Config {
     /// Errors name the line, and for a misspelt key the nearest right one.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
         const KNOWN: &[&str] = &[
-            "site", "intake", "state", "model", "publish", "series", "engine", "prior", "service",
+            "site", "intake", "state", "model", "publish", "series", "engine", "prior", "ward",
+            "service",
         ];
         let source = Source::new(text);
         let mut found = sections(&source, KNOWN)?;
@@ -208,6 +211,7 @@ impl Config {
             series: series(section("series"))?,
             engine: engine(section("engine"))?,
             prior: prior(section("prior"))?,
+            ward: super::ward::ward(section("ward"))?,
             service: service(section("service"))?,
         };
         config.publish.check()?;

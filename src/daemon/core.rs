@@ -3,12 +3,14 @@
 use super::job::{Judgement, Saving};
 use crate::fault::Fault;
 use crate::health::{self, Degraded, Health};
+use crate::ids::SeriesKey;
 use crate::intake::{self, Intake, Ready};
 use crate::outbox::{self, At, Outbox};
 use crate::outcome::{Outcome, Why};
+use crate::review::{self, Review};
 use crate::units::Moment;
 use crate::wire::{HealthPayload, MessageId, Sender};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Wait before a transaction that the store refused is tried again.
@@ -23,6 +25,8 @@ pub struct Settings {
     pub model: String,
     /// Bounds of the outbox.
     pub outbox: outbox::Limits,
+    /// The rules of the ward.
+    pub review: review::Limits,
 }
 
 /// What happened.
@@ -40,6 +44,15 @@ pub enum Event {
     SaveFailed(Box<Saving>),
     /// Something at the broker, or a message the store has forgotten.
     Outbox(outbox::Event),
+    /// A message from the ward's side.
+    Ward {
+        /// Its topic.
+        topic: String,
+        /// Its bytes.
+        payload: Vec<u8>,
+    },
+    /// What the store says of a finding at the ward.
+    Review(review::Event),
     /// A figure for the health document.
     Health(health::Event),
     /// Time passed.
@@ -66,6 +79,8 @@ pub enum Action {
     },
     /// Forget the message in the store.
     Delete(MessageId),
+    /// Read or write how a finding stands at the ward; answer with [`Event::Review`].
+    Review(review::Action),
     /// Drop the connection to the broker and make it anew.
     Reconnect,
     /// Publish the health document.
@@ -79,9 +94,10 @@ pub enum Action {
 /// The core.
 #[derive(Debug)]
 pub struct Daemon {
-    settings: Settings,
+    pub(super) settings: Settings,
     intake: Intake,
     outbox: Outbox,
+    pub(super) review: Review,
     health: Health,
     /// Quiet series, to be judged and ended.
     ready: VecDeque<Box<Ready>>,
@@ -99,6 +115,7 @@ impl Daemon {
     pub fn new(settings: Settings, intake: Intake, health: Health) -> Daemon {
         Daemon {
             outbox: Outbox::new(settings.outbox),
+            review: Review::new(settings.review.clone(), settings.sender.root.clone()),
             settings,
             intake,
             health,
@@ -127,8 +144,11 @@ impl Daemon {
             Event::Saved(saving) => self.saved(&saving, at, &mut actions),
             Event::SaveFailed(saving) => self.save_failed(saving, at, &mut actions),
             Event::Outbox(event) => self.tell_outbox(event, at, &mut actions),
+            Event::Ward { topic, payload } => self.heard(&topic, payload, at, &mut actions),
+            Event::Review(event) => self.tell_review(event, at, &mut actions),
             Event::Health(event) => self.tell_health(event, at, &mut actions),
             Event::Tick => {
+                self.tell_review(review::Event::Tick, at, &mut actions);
                 self.tell_intake(intake::Event::Tick, at, &mut actions);
                 self.tell_outbox(outbox::Event::Tick, at, &mut actions);
             }
@@ -147,6 +167,7 @@ impl Daemon {
         [
             self.intake.wake_at(),
             self.outbox.wake_at(),
+            self.review.wake_at(),
             self.health.wake_at(),
             unsaved,
         ]
@@ -162,6 +183,13 @@ impl Daemon {
             && !self.judging
             && self.ready.is_empty()
             && self.held.is_empty()
+    }
+
+    /// The series of which files stand in the export folder; `None` while that cannot be told.
+    pub fn present(&self) -> Option<BTreeSet<&SeriesKey>> {
+        self.intake
+            .folder_reachable()
+            .then(|| self.intake.present())
     }
 
     /// Whether the broker is connected.
@@ -286,7 +314,7 @@ impl Daemon {
 
     fn save_new(&mut self, judgement: Judgement, at: At, actions: &mut Vec<Action>) {
         let key = judgement.ready.key.clone();
-        match self.saving(judgement) {
+        match self.saving(judgement, at) {
             Some(mut saving) => {
                 // What this series itself says of its scanner goes with the next one.
                 saving.paces = Some(self.intake.paces());
@@ -300,20 +328,20 @@ impl Daemon {
     }
 
     /// The transaction; where the numbers are such as no finding can have, the series ends as our fault.
-    fn saving(&self, judgement: Judgement) -> Option<Saving> {
+    fn saving(&self, judgement: Judgement, at: At) -> Option<Saving> {
         let settings = &self.settings;
+        let new = |judgement: &Judgement| Saving::new(judgement, &settings.model, &settings.sender);
         let again = |error: crate::wire::WireError| {
             let why = Why::Failed(Fault::from(error));
-            let failed = Judgement {
+            new(&Judgement {
                 outcome: Outcome::NotTriaged { why },
                 preview: None,
                 ..judgement.clone()
-            };
-            Saving::new(&failed, &settings.model, &settings.sender)
+            })
         };
-        Saving::new(&judgement, &settings.model, &settings.sender)
-            .or_else(again)
-            .ok()
+        let mut saving = new(&judgement).or_else(again).ok()?;
+        self.open_review(&mut saving, at).ok()?;
+        Some(saving)
     }
 
     fn saved(&mut self, saving: &Saving, at: At, actions: &mut Vec<Action>) {
@@ -324,6 +352,7 @@ impl Daemon {
         for ticket in &saving.tickets {
             self.tell_outbox(outbox::Event::Queued(ticket.clone()), at, actions);
         }
+        self.opened(saving, at, actions);
     }
 
     fn save_failed(&mut self, saving: Box<Saving>, at: At, actions: &mut Vec<Action>) {
@@ -349,7 +378,7 @@ impl Daemon {
 
     // ---- messages --------------------------------------------------------------------------------------------
 
-    fn tell_outbox(&mut self, event: outbox::Event, at: At, actions: &mut Vec<Action>) {
+    pub(super) fn tell_outbox(&mut self, event: outbox::Event, at: At, actions: &mut Vec<Action>) {
         match &event {
             outbox::Event::Online => self.tell_health(health::Event::Connected, at, actions),
             outbox::Event::Offline => self.tell_health(health::Event::Disconnected, at, actions),
@@ -357,6 +386,7 @@ impl Daemon {
             | outbox::Event::Acked(_)
             | outbox::Event::Nacked(_)
             | outbox::Event::Deleted(_)
+            | outbox::Event::Withdrawn(_)
             | outbox::Event::DeleteFailed(_)
             | outbox::Event::Tick => {}
         }
@@ -370,7 +400,7 @@ impl Daemon {
         }
     }
 
-    fn tell_health(&mut self, event: health::Event, at: At, actions: &mut Vec<Action>) {
+    pub(super) fn tell_health(&mut self, event: health::Event, at: At, actions: &mut Vec<Action>) {
         if let Some(document) = self.health.handle(event, at.now, at.wall) {
             actions.push(Action::PublishHealth(Box::new(document)));
         }
@@ -398,6 +428,7 @@ impl Daemon {
             at,
             actions,
         );
+        self.ward_figures(at, actions);
         if self.in_flight != self.intake.open_series() {
             self.in_flight = self.intake.open_series();
             let open = u64::try_from(self.in_flight).unwrap_or(u64::MAX);
@@ -406,6 +437,6 @@ impl Daemon {
     }
 }
 
-fn degraded(reason: Degraded, holds: bool) -> health::Event {
+pub(super) fn degraded(reason: Degraded, holds: bool) -> health::Event {
     health::Event::Degraded { reason, holds }
 }

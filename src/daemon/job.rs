@@ -4,10 +4,17 @@ use crate::findings::Quality;
 use crate::ids::{FindingId, Pseudonym, SeriesKey};
 use crate::intake::{ClosedSeries, Ready};
 use crate::outbox::Ticket;
-use crate::outcome::{Outcome, SeriesFacts, TimingFacts};
-use crate::store::{FindingRecord, PaceRecord, PriorRecord, QueuedRow, SeriesRecord, SeriesState};
+use crate::outcome::{Outcome, Priority, SeriesFacts, TimingFacts};
+use crate::review;
+use crate::store::{
+    ClockRecord, FindingRecord, Opening, PaceRecord, PriorRecord, QueuedRow, SeriesRecord,
+    SeriesState, ShownRecord,
+};
 use crate::units::WallTime;
-use crate::wire::{Ending, Identity, Parcel, PatientFacts, Sender, WireError, parcels};
+use crate::wire::{
+    Ending, Envelope, Identity, Kind, MessageId, Parcel, PatientFacts, Root, Sender, WireError,
+    parcels,
+};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::time::Duration;
@@ -76,6 +83,12 @@ pub struct Saving {
     pub finding: Option<FindingRecord>,
     /// What is kept for the patient's next scan, with the packed masks.
     pub prior: Option<(PriorRecord, Vec<u8>)>,
+    /// Its priority; none without one.
+    pub priority: Option<Priority>,
+    /// What its review begins with; none without one.
+    pub opening: Option<Opening>,
+    /// The finding that late instances reopened.
+    pub supersedes: Option<FindingId>,
     /// The messages.
     pub rows: Vec<QueuedRow>,
     /// The messages' tickets, for the outbox machine.
@@ -122,10 +135,15 @@ impl Saving {
             time: judgement.at,
         };
         let parcels = parcels(sender, &ending, judgement.preview.as_deref())?;
+        let sent = parcels.iter().find(|parcel| parcel.kind == Kind::Finding);
+        let finding = sent.map(|parcel| finding_record(judgement, &finding_id, parcel));
         let rows: Result<Vec<QueuedRow>, WireError> = parcels.iter().map(Parcel::to_row).collect();
         Ok(Saving {
             record: record(judgement, &finding_id),
-            finding: finding_record(judgement, &finding_id),
+            finding: finding.transpose()?.flatten(),
+            priority: judgement.outcome.priority(),
+            opening: None,
+            supersedes: ready.supersedes.clone(),
             prior: judgement.to_keep(&finding_id),
             rows: rows?,
             tickets: parcels.iter().map(Ticket::from).collect(),
@@ -137,10 +155,39 @@ impl Saving {
         })
     }
 
+    /// Begins the finding's review: its first receipt goes with its other messages. Nothing without a finding.
+    pub(super) fn open_review(
+        &mut self,
+        root: &Root,
+        watches: bool,
+        clock: ClockRecord,
+    ) -> Result<(), WireError> {
+        let Some(finding) = &mut self.finding else {
+            return Ok(());
+        };
+        let created = finding.created;
+        let receipt = review::opened(finding, root, clock.lived(), created)?;
+        let is_message = |row: &&QueuedRow| row.key == finding_key(&finding.id);
+        let message = self.rows.iter().find(is_message).cloned();
+        self.opening = Some(Opening {
+            receipt: receipt.to_row()?,
+            watched: message.filter(|_| watches),
+            clock,
+        });
+        self.tickets.push(Ticket::from(&receipt));
+        Ok(())
+    }
+
     /// Which series.
     pub fn key(&self) -> &SeriesKey {
         &self.closed.key
     }
+}
+
+fn finding_key(id: &FindingId) -> String {
+    MessageId::new(id.as_str(), Kind::Finding)
+        .as_str()
+        .to_owned()
 }
 
 /// Whose series it is, as its first instance says.
@@ -191,9 +238,14 @@ fn record(judgement: &Judgement, finding_id: &FindingId) -> SeriesRecord {
     )
 }
 
-fn finding_record(judgement: &Judgement, finding_id: &FindingId) -> Option<FindingRecord> {
+/// The record of the finding that `sent` tells of.
+fn finding_record(
+    judgement: &Judgement,
+    finding_id: &FindingId,
+    sent: &Parcel,
+) -> Result<Option<FindingRecord>, WireError> {
     let Outcome::Triaged(triaged) = &judgement.outcome else {
-        return None;
+        return Ok(None);
     };
     let ready = &judgement.ready;
     let mut record = FindingRecord::new(
@@ -204,5 +256,19 @@ fn finding_record(judgement: &Judgement, finding_id: &FindingId) -> Option<Findi
     );
     triaged.priority.as_str().clone_into(&mut record.priority);
     record.burden_percent = triaged.lesion.burden_percent;
-    Some(record)
+    record.shown = shown(sent)?;
+    Ok(Some(record))
+}
+
+/// What the ward's page shows of a finding: read from the message, so that both have the same roundings and gaps.
+fn shown(sent: &Parcel) -> Result<Option<ShownRecord>, WireError> {
+    let data = Envelope::parse(&sent.payload)?.data;
+    Ok(data
+        .score
+        .zip(data.model)
+        .map(|(score, model)| ShownRecord {
+            score,
+            burden_percent: data.lesion.map(|lesion| lesion.burden_percent),
+            model: model.digest,
+        }))
 }

@@ -4,6 +4,7 @@
 mod core;
 mod job;
 mod prior;
+mod ward;
 
 pub use core::{Action, Daemon, Event, Settings};
 pub use job::{Judgement, Saving, identity, pseudonym};

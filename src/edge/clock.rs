@@ -55,7 +55,7 @@ impl Clock {
 }
 
 /// A random number from the system; an even spread is all that is asked of it, so zero serves where there is none.
-pub(super) fn dice() -> u32 {
+pub fn dice() -> u32 {
     let mut bytes = [0; 4];
     match getrandom::fill(&mut bytes) {
         Ok(()) => u32::from_le_bytes(bytes),

@@ -15,6 +15,7 @@ use super::signals;
 use crate::config::Config;
 use crate::dicom::{ReadLimits, read_header};
 use crate::ids::{FindingId, SeriesKey};
+use crate::trust::PublicKey;
 use crate::units::Moment;
 use crate::wire::{Envelope, EventType, FindingPayload};
 use std::collections::BTreeMap;
@@ -133,12 +134,15 @@ type Exported = BTreeMap<SeriesKey, (u32, Moment)>;
 
 impl Demo {
     /// Starts broker, service and listener. Errors: no free port, a model that does not load.
-    pub fn start(model_folder: &Path) -> Result<Demo, Failure> {
+    ///
+    /// `it_key` is what the box takes lists of physicians' keys by.
+    pub fn start(model_folder: &Path, it_key: Option<PublicKey>) -> Result<Demo, Failure> {
         let scratch = Scratch::new("demo")?;
         let export = scratch.folder("export")?;
         let broker = DemoBroker::start(0)
             .map_err(|error| Failure::new(error.to_string(), "end other demos, then try again"))?;
         let mut config = settings(model_folder, broker.port())?;
+        config.ward.it_keys.extend(it_key);
         config.intake.folder.clone_from(&export);
         config.state_folder = scratch.folder("state")?;
 
@@ -408,6 +412,7 @@ fn listen(port: u16, clock: Clock, teller: SyncSender<News>) -> Result<Link, Fai
             Notice::Connected => News::Listening,
             Notice::Message { topic, payload } => News::Ward(topic, payload, clock.now()),
             Notice::Disconnected(_)
+            | Notice::Subscribed { .. }
             | Notice::Acked { .. }
             | Notice::Nacked { .. }
             | Notice::Stopped => return,

@@ -16,6 +16,9 @@ pub mod doctor;
 /// The state folder's file.
 pub mod state;
 
+/// What the ward says of findings, read and written.
+pub mod ward;
+
 /// Measuring the stages, the way to the broker, memory and size.
 pub mod bench;
 
@@ -26,6 +29,7 @@ mod demo;
 mod export;
 mod failure;
 mod folder;
+mod forget;
 mod gather;
 mod hints;
 mod judge;
@@ -37,6 +41,8 @@ mod prior;
 mod priors;
 mod reader;
 mod scratch;
+#[cfg(feature = "ward")]
+mod secret;
 mod sensors;
 mod service;
 mod settings;
@@ -44,7 +50,7 @@ mod signals;
 mod start;
 
 pub use analyze::{Analysis, Found, LeftOut, Tell, write_mask};
-pub use clock::Clock;
+pub use clock::{Clock, dice};
 #[cfg(feature = "demo")]
 pub use demo::{Demo, DemoResult, DemoSource, DemoStep, QUIET as DEMO_QUIET};
 pub use export::{PhantomScan, ScanOrder};
@@ -58,7 +64,9 @@ pub use output::save;
 pub use prior::Prior;
 pub use reader::Reader;
 pub use scratch::Scratch;
+#[cfg(feature = "ward")]
+pub use secret::{fresh_salt, read_secret};
 pub use sensors::{Sensors, clock_synchronised, free_percent};
 pub use service::{Message, Service, Told};
-pub use settings::{engine_options, read as read_settings};
+pub use settings::{Account, engine_options, read as read_settings, small_file};
 pub use signals::watch as watch_signals;

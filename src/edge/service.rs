@@ -10,6 +10,7 @@
 use super::clock::Clock;
 use super::failure::Failure;
 use super::folder::Watched;
+use super::forget::{self, Forgetting};
 use super::hints::Hints;
 use super::judge::Judge;
 use super::memory;
@@ -17,11 +18,13 @@ use super::mqtt::{Command, Link, LinkDown, Notice, Publisher};
 use super::priors;
 use super::reader::Reader;
 use super::sensors::Sensors;
+use super::ward;
 use crate::config::Config;
 use crate::daemon::{Action, Daemon, Event, Judgement};
+use crate::health::{self, Degraded};
 use crate::intake::{self, Reading};
 use crate::outbox;
-use crate::store::Store;
+use crate::store::{Closing, Store};
 use crate::units::Moment;
 use crate::wire::{MessageId, Parcel};
 use std::path::PathBuf;
@@ -41,9 +44,6 @@ const REST_MAX: Duration = Duration::from_secs(2);
 const FEED_EVERY: Duration = Duration::from_secs(1);
 /// A scan of the folder, or a series, that takes longer than this stops the feeding of the watchdog.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
-
-/// Old priors are looked for this often.
-const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
 /// A box that rests this long gives back the memory that it does not use.
 const MEMORY_KEPT: Duration = Duration::from_secs(1);
@@ -120,8 +120,7 @@ struct Progress {
     broker_tried: bool,
     down: Option<LinkDown>,
     fed: Option<Moment>,
-    /// When old priors were looked for last.
-    pruned: Moment,
+    forgetting: Forgetting,
     /// When there was work last, until its memory was given back.
     worked: Option<Moment>,
 }
@@ -131,7 +130,6 @@ impl Service {
     pub fn run(mut self, mut tell: impl FnMut(Told<'_>) -> bool) -> Result<(), Failure> {
         let mut progress = Progress {
             scanned: self.clock.now(),
-            pruned: self.clock.now(),
             // The start, with the network's self check.
             worked: Some(self.clock.now()),
             ..Progress::default()
@@ -153,7 +151,7 @@ impl Service {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.report(&mut progress);
-            self.forget_old_priors(&mut progress);
+            self.forget(&mut progress);
             self.give_back_memory(&mut progress);
         }
         self.stop();
@@ -184,6 +182,8 @@ impl Service {
             | Event::Saved(_)
             | Event::SaveFailed(_)
             | Event::Outbox(_)
+            | Event::Ward { .. }
+            | Event::Review(_)
             | Event::Health(_)
             | Event::Tick => {}
         }
@@ -211,12 +211,17 @@ impl Service {
         }
     }
 
-    /// Also on a box that closes no series, priors go when their time is over.
-    fn forget_old_priors(&mut self, progress: &mut Progress) {
-        let now = self.clock.now();
-        if now.since(progress.pruned) >= PRUNE_EVERY {
-            progress.pruned = now;
-            priors::prune(&mut self.store, &self.config.prior, self.clock.wall());
+    fn forget(&mut self, progress: &mut Progress) {
+        let (now, wall) = (self.clock.now(), self.clock.wall());
+        if progress.forgetting.priors_due(now) {
+            forget::old_priors(&mut self.store, &self.config, wall);
+        }
+        // Before the folder was looked through, no series has files.
+        let idle = progress.scanned_once && self.daemon.is_idle();
+        if progress.forgetting.ledger_due(now, idle) {
+            if let Some(present) = self.daemon.present() {
+                forget::old_series(&mut self.store, &present, wall);
+            }
         }
     }
 
@@ -271,10 +276,21 @@ impl Service {
                 warn!(message = %id, %why, "refused by the broker; sent again later");
                 outbox::Event::Nacked(id)
             }
-            // Acknowledgements and verdicts come with the ward; until then nothing is subscribed.
-            Notice::Message { topic, .. } => {
-                debug!(topic, "a message from the ward");
-                return true;
+            Notice::Subscribed { refused } => {
+                let holds = refused > 0;
+                if holds {
+                    warn!(
+                        refused,
+                        advice = "allow this box to subscribe to its topics ack, verdict and keys",
+                        "the broker does not let this box hear the ward"
+                    );
+                }
+                let reason = Degraded::WardUnheard;
+                let event = Event::Health(health::Event::Degraded { reason, holds });
+                return self.handle(event, progress, tell);
+            }
+            Notice::Message { topic, payload } => {
+                return self.handle(Event::Ward { topic, payload }, progress, tell);
             }
             Notice::Stopped => return true,
         };
@@ -323,6 +339,7 @@ impl Service {
             Action::Save(saving) => Some(self.save(saving, tell)),
             Action::Send { id, late } => self.send(&id, late),
             Action::Delete(id) => Some(Event::Outbox(self.delete(id))),
+            Action::Review(action) => ward::carry_out(&mut self.store, action).map(Event::Review),
             Action::Reconnect => {
                 let _busy = self.link.ask(Command::Reconnect);
                 None
@@ -359,12 +376,16 @@ impl Service {
         saving: Box<crate::daemon::Saving>,
         tell: &mut dyn FnMut(Told<'_>),
     ) -> Event {
-        let (finding, paces) = (saving.finding.as_ref(), saving.paces.as_ref());
         let prior = priors::row(&saving, &self.config.prior);
-        match self
-            .store
-            .close_series(&saving.record, finding, &saving.rows, paces, prior.as_ref())
-        {
+        let closing = Closing {
+            record: &saving.record,
+            finding: saving.finding.as_ref(),
+            queued: &saving.rows,
+            paces: saving.paces.as_ref(),
+            prior: prior.as_ref(),
+            opening: saving.opening.as_ref(),
+        };
+        match self.store.close_series(&closing) {
             Ok(()) => {
                 info!(study = %saving.pseudonym, finding = %saving.closed.finding, outcome = saving.code, "series ended");
                 tell(Told::Closed(&saving));

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::mqtt::{self, Credentials, Tls};
-use crate::config::{Config, PublishSettings};
+use crate::config::{Broker, Config};
 use crate::ids::Redacted;
 use crate::infer::EngineOptions;
 use crate::intake::IntakeLimits;
@@ -13,6 +13,9 @@ use std::path::Path;
 
 /// The largest file of settings, certificate or password.
 const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The broker keeps what the ward says for a box that is away for so long, seconds: as long as it keeps a receipt.
+const WARD_KEPT_S: u32 = crate::wire::RECEIPT_EXPIRY_S;
 
 /// The settings in `file`.
 pub fn read(file: &Path) -> Result<Config, Failure> {
@@ -36,8 +39,8 @@ pub fn read(file: &Path) -> Result<Config, Failure> {
     })
 }
 
-/// A small file, whole.
-pub(super) fn small_file(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+/// A small file, whole. Errors: it cannot be read, or is not small.
+pub fn small_file(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
     let trouble = |error: String| {
         let text = format!("{what} in {} cannot be read: {error}", file.display());
         Failure::new(
@@ -127,6 +130,11 @@ pub(super) fn link(config: &Config, will: &OfflinePayload) -> Result<mqtt::Setti
     Ok(mqtt::Settings {
         health_topic: root.topic(&Topic::Health),
         will: will.to_bytes().unwrap_or_default(),
+        subscriptions: [Topic::Ack, Topic::Verdict, Topic::Keys]
+            .iter()
+            .map(|topic| root.topic(topic))
+            .collect(),
+        session_expiry_s: WARD_KEPT_S,
         ..connection(config)?
     })
 }
@@ -135,46 +143,71 @@ pub(super) fn link(config: &Config, will: &OfflinePayload) -> Result<mqtt::Setti
 pub(super) fn connection(config: &Config) -> Result<mqtt::Settings, Failure> {
     let publish = &config.publish;
     let root = Root::new(config.site.clone(), config.device.clone());
-    let plain = mqtt::Settings::new(&publish.broker.host, publish.broker.port, &root.client_id());
-    Ok(mqtt::Settings {
-        tls: if publish.broker.tls {
-            Some(tls(publish)?)
-        } else {
-            None
-        },
-        credentials: credentials(publish)?,
-        ..plain
-    })
+    let account = Account {
+        broker: &publish.broker,
+        ca_file: publish.ca_file.as_deref(),
+        client_cert_file: publish.client_cert_file.as_deref(),
+        client_key_file: publish.client_key_file.as_deref(),
+        username: publish.username.as_deref(),
+        password_file: publish.password_file.as_deref(),
+    };
+    account.link(&root.client_id())
 }
 
-fn tls(publish: &PublishSettings) -> Result<Tls, Failure> {
-    let read = |file: &Option<std::path::PathBuf>, what| {
-        file.as_ref().map(|file| small_file(file, what)).transpose()
-    };
-    let certificate = read(&publish.client_cert_file, "the client certificate")?;
-    let key = read(&publish.client_key_file, "the client key")?;
-    Ok(Tls {
-        ca: read(&publish.ca_file, "the authority's certificate")?,
-        client: certificate.zip(key),
-    })
+/// A broker, and what this program shows there.
+#[derive(Clone, Copy, Debug)]
+pub struct Account<'a> {
+    /// Where it is.
+    pub broker: &'a Broker,
+    /// The authority that signed its certificate.
+    pub ca_file: Option<&'a Path>,
+    /// This program's certificate.
+    pub client_cert_file: Option<&'a Path>,
+    /// Its key.
+    pub client_key_file: Option<&'a Path>,
+    /// User name.
+    pub username: Option<&'a str>,
+    /// The file with the password.
+    pub password_file: Option<&'a Path>,
 }
 
-fn credentials(publish: &PublishSettings) -> Result<Option<Credentials>, Failure> {
-    let Some(username) = publish.username.clone() else {
-        return Ok(None);
-    };
-    let mut password = match &publish.password_file {
-        Some(file) => small_file(file, "the broker's password")?,
-        None => Vec::new(),
-    };
-    while password
-        .last()
-        .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
-    {
-        password.pop();
+impl Account<'_> {
+    /// How to reach the broker as `client_id`, the files read. Errors: one that cannot be read.
+    pub fn link(&self, client_id: &str) -> Result<mqtt::Settings, Failure> {
+        Ok(mqtt::Settings {
+            tls: self.broker.tls.then(|| self.tls()).transpose()?,
+            credentials: self.credentials()?,
+            ..mqtt::Settings::new(&self.broker.host, self.broker.port, client_id)
+        })
     }
-    Ok(Some(Credentials {
-        username,
-        password: Redacted::new(password),
-    }))
+
+    fn tls(&self) -> Result<Tls, Failure> {
+        let read = |file: Option<&Path>, what| file.map(|file| small_file(file, what)).transpose();
+        let certificate = read(self.client_cert_file, "the client certificate")?;
+        let key = read(self.client_key_file, "the client key")?;
+        Ok(Tls {
+            ca: read(self.ca_file, "the authority's certificate")?,
+            client: certificate.zip(key),
+        })
+    }
+
+    fn credentials(&self) -> Result<Option<Credentials>, Failure> {
+        let Some(username) = self.username.map(str::to_owned) else {
+            return Ok(None);
+        };
+        let mut password = match self.password_file {
+            Some(file) => small_file(file, "the broker's password")?,
+            None => Vec::new(),
+        };
+        while password
+            .last()
+            .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
+        {
+            password.pop();
+        }
+        Ok(Some(Credentials {
+            username,
+            password: Redacted::new(password),
+        }))
+    }
 }

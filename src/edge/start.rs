@@ -7,9 +7,9 @@ use super::judge::Judge;
 use super::mqtt::Link;
 use super::reader::Reader;
 use super::service::{INBOX_MAX, Message, Service, start_judge, start_readers, start_scanner};
-use super::{model_folder, priors, settings, state};
+use super::{model_folder, priors, settings, state, ward};
 use crate::config::{AcceleratorUse, Config};
-use crate::daemon::{Daemon, Event, Settings};
+use crate::daemon::{Action, Daemon, Event, Settings};
 use crate::dicom::ReadLimits;
 use crate::health::{self, Health};
 use crate::ids::Redacted;
@@ -62,6 +62,7 @@ impl Service {
             sender: settings::sender(&config),
             model: model.digest.as_str().to_owned(),
             outbox: settings::outbox_limits(&config),
+            review: config.ward.clone(),
         };
         let mut daemon = Daemon::new(core, intake, health);
         recall(&mut daemon, &mut store, &clock, model.clone())?;
@@ -189,6 +190,17 @@ fn recall(
                 daemon.handle(event, clock.at());
             }
             Err(error) => warn!(%error, "a queued message is damaged and stays in the store"),
+        }
+    }
+    for event in ward::recall(store).map_err(store_failure)? {
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            for action in daemon.handle(Event::Review(event), clock.at()) {
+                // Nothing is connected yet: other actions wait for that.
+                if let Action::Review(action) = action {
+                    events.extend(ward::carry_out(store, action));
+                }
+            }
         }
     }
     daemon.handle(Event::Health(health::Event::Model(Some(model))), clock.at());

@@ -5,7 +5,7 @@ use crate::outcome::ModelFacts;
 use crate::units::{Moment, WallTime};
 use crate::wire::{
     ClockPayload, FolderPayload, HealthPayload, HealthState, ModelPayload, OfflinePayload,
-    OutboxPayload, SeriesCountPayload,
+    OutboxPayload, SeriesCountPayload, WardPayload,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -67,6 +67,13 @@ pub enum Event {
     },
     /// The hottest sensor, degrees Celsius; none where there is no sensor.
     Temperature(Option<f64>),
+    /// What came from the ward.
+    Ward {
+        /// Messages that were refused since the start.
+        refused: u64,
+        /// The counter of the list of keys that stands; 0 without one.
+        keys_counter: u64,
+    },
     /// A degraded state begins or ends.
     Degraded {
         /// Which.
@@ -102,6 +109,7 @@ pub struct Health {
     clock: ClockPayload,
     temperature_c: Option<f64>,
     degraded: BTreeSet<Degraded>,
+    ward: Option<WardPayload>,
 }
 
 impl Health {
@@ -124,6 +132,7 @@ impl Health {
             clock: ClockPayload::default(),
             temperature_c: None,
             degraded: BTreeSet::new(),
+            ward: None,
         }
     }
 
@@ -168,6 +177,7 @@ impl Health {
                 .iter()
                 .map(|reason| reason.code().to_owned())
                 .collect(),
+            ward: self.ward,
         }
     }
 
@@ -209,6 +219,18 @@ impl Health {
             Event::Clock { synchronised } => self.clock = ClockPayload { synchronised },
             Event::Temperature(celsius) => {
                 self.temperature_c = celsius.filter(|value| value.is_finite()).map(one_decimal);
+            }
+            Event::Ward {
+                refused,
+                keys_counter,
+            } => {
+                let before = self.ward.map(|ward| ward.keys_counter);
+                // A flood of refused messages makes no flood of documents.
+                self.changed |= before.is_some_and(|before| before != keys_counter);
+                self.ward = Some(WardPayload {
+                    refused,
+                    keys_counter,
+                });
             }
             Event::Degraded { reason, holds } => {
                 self.changed |= match holds {

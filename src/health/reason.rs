@@ -19,6 +19,8 @@ pub enum Degraded {
     OutboxFull,
     /// The broker refuses messages.
     PublishRefused,
+    /// The broker does not let the box hear the ward.
+    WardUnheard,
     /// A finding was acknowledged by the broker, but nobody was subscribed to it.
     NobodyListening,
     /// The accelerator is turned on, but there is none.
@@ -49,6 +51,7 @@ impl Degraded {
             Degraded::TemperatureHigh => "temperature-high",
             Degraded::OutboxFull => "outbox-full",
             Degraded::PublishRefused => "publish-refused",
+            Degraded::WardUnheard => "ward-unheard",
             Degraded::NobodyListening => "nobody-listening",
             Degraded::AcceleratorMissing => "accelerator-missing",
             Degraded::AcceleratorVersion => "accelerator-version",

@@ -197,6 +197,21 @@ impl FindingId {
         FindingId(uuid::Uuid::new_v5(&FindingId::NAMESPACE, &name).to_string())
     }
 
+    /// Parses the id in a message: 36 characters, small hexadecimal digits and dashes, as a UUID is written.
+    pub fn parse(text: &str) -> Result<FindingId, IdError> {
+        let is_right = |(place, byte): (usize, u8)| match place {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+        };
+        if text.len() != 36 || !text.bytes().enumerate().all(is_right) {
+            return Err(IdError {
+                what: "finding id",
+                why: "it is no UUID in small letters",
+            });
+        }
+        Ok(FindingId(text.to_owned()))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -252,6 +267,15 @@ mod tests {
         let first = FindingId::derive(&key, "sha256:aa", &[7; 32]);
         assert_eq!(first, FindingId::derive(&key, "sha256:aa", &[7; 32]));
         assert_ne!(first, FindingId::derive(&key, "sha256:ab", &[7; 32]));
-        assert_eq!(first.as_str().len(), 36);
+        assert_eq!(FindingId::parse(first.as_str()), Ok(first.clone()));
+        for bad in [
+            "",
+            "#",
+            &first.as_str().to_uppercase(),
+            &first.as_str().replace('-', "/"),
+            &format!("{first}0"),
+        ] {
+            assert!(FindingId::parse(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -123,6 +123,14 @@ impl Files {
         files.map(|(path, tracked)| (Path::new(path), tracked))
     }
 
+    /// The series that files are known to belong to, each as often as it has files.
+    pub(super) fn series(&self) -> impl Iterator<Item = &SeriesKey> {
+        self.values().filter_map(|file| match &file.phase {
+            Phase::Held(key) | Phase::Known(key) | Phase::PutBack(key) => Some(key),
+            Phase::Growing | Phase::Reading | Phase::Foreign | Phase::Broken { .. } => None,
+        })
+    }
+
     pub(super) fn values(&self) -> impl Iterator<Item = &Tracked> {
         self.tracked.values()
     }

@@ -201,6 +201,11 @@ impl Intake {
         !self.lost
     }
 
+    /// The series of which files stand in the folder.
+    pub fn present(&self) -> BTreeSet<&SeriesKey> {
+        self.files.series().collect()
+    }
+
     /// New limits, as after a change of the settings.
     pub fn set_limits(&mut self, limits: IntakeLimits) {
         self.limits = limits;

@@ -51,6 +51,8 @@ pub enum Event {
     Nacked(MessageId),
     /// The store has forgotten the message.
     Deleted(MessageId),
+    /// A later message made this one void, and the store has forgotten it. One that is in flight is let go on.
+    Withdrawn(MessageId),
     /// The store could not forget the message; it is asked again later.
     DeleteFailed(MessageId),
     /// Time has passed.
@@ -144,6 +146,7 @@ impl Outbox {
             Event::Deleted(id) => {
                 self.slots.remove(&id);
             }
+            Event::Withdrawn(id) => self.withdraw(&id),
             Event::DeleteFailed(id) => self.delete_later(&id, at.now),
             Event::Tick => {}
         }
@@ -251,6 +254,13 @@ impl Outbox {
             not_before: at.now.after(wait),
         };
         Vec::new()
+    }
+
+    fn withdraw(&mut self, id: &MessageId) {
+        let waits = |slot: &Slot| matches!(slot.state, State::Waiting { .. });
+        if self.slots.get(id).is_some_and(waits) {
+            self.slots.remove(id);
+        }
     }
 
     fn delete_later(&mut self, id: &MessageId, now: Moment) {

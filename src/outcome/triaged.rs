@@ -25,6 +25,12 @@ impl Priority {
             Priority::Routine => "routine",
         }
     }
+
+    /// The priority that `word` names.
+    pub fn parse(word: &str) -> Option<Priority> {
+        let all = [Priority::Critical, Priority::Urgent, Priority::Routine];
+        all.into_iter().find(|priority| priority.as_str() == word)
+    }
 }
 
 /// A finding's numbers. Every one is checked for its range when `wire` writes it.

@@ -1,16 +1,13 @@
 //! The store: opening, reading, and the transactions that change it.
 
 use super::error::StoreError;
-use super::priors::{self, PriorRow};
 use super::records::{FindingRecord, PaceRecord, QueuedRow, SeriesRecord};
 use super::tables::{
-    ALL, FINDINGS, LEDGER, META, OUTBOX_HEADS, OUTBOX_PAYLOADS, Rows, Writing, all, parse,
+    ALL, FINDINGS, LEDGER, META, OUTBOX_HEADS, OUTBOX_PAYLOADS, Rows, Writing, each, parse,
 };
 use crate::ids::{FindingId, SeriesKey};
-use crate::units::WallTime;
 use redb::{Builder, Database, Durability, ReadableDatabase, StorageBackend};
 use std::path::Path;
-use std::time::Duration;
 
 /// The schema this program writes.
 const SCHEMA: u64 = 1;
@@ -18,25 +15,7 @@ const SCHEMA: u64 = 1;
 const CACHE_BYTES: usize = 4 << 20;
 
 /// The row of [`PaceRecord`]. States of earlier programs hold none, and they pass over it.
-const PACES: &str = "paces";
-
-/// How much is remembered.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Closed series and findings kept at most, each.
-    pub records_max: usize,
-    /// Closed series and findings are forgotten after this.
-    pub age_max: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            records_max: 5_000,
-            age_max: Duration::from_secs(180 * 86_400),
-        }
-    }
-}
+pub(super) const PACES: &str = "paces";
 
 type Opener = Box<dyn Fn() -> Result<Database, redb::Error> + Send>;
 
@@ -120,44 +99,18 @@ impl Store {
     /// Every series of the ledger, by key.
     pub fn series_all(&mut self) -> Result<Vec<SeriesRecord>, StoreError> {
         let doing = "reading the ledger";
-        self.rows(doing, LEDGER)?
-            .iter()
-            .map(|(_, bytes)| parse(doing, bytes))
-            .collect()
+        let mut records = Vec::new();
+        self.each(doing, LEDGER, |_, bytes| {
+            records.push(parse(doing, bytes)?);
+            Ok(())
+        })?;
+        Ok(records)
     }
 
     /// Writes that a series was seen, or is open again.
     pub fn open_series(&mut self, record: &SeriesRecord) -> Result<(), StoreError> {
         self.write("opening a series", |writing| {
             writing.put_record(LEDGER, record.key.0.as_str(), record)
-        })
-    }
-
-    /// Closes a series and queues its messages: both or neither. `paces`, where it is new, and the `prior` that it is for
-    /// the patient's next scan go the same way: they cost no sync of their own. What it supersedes is a prior no longer.
-    pub fn close_series(
-        &mut self,
-        record: &SeriesRecord,
-        finding: Option<&FindingRecord>,
-        queued: &[QueuedRow],
-        paces: Option<&PaceRecord>,
-        prior: Option<&PriorRow>,
-    ) -> Result<(), StoreError> {
-        self.write("closing a series", |writing| {
-            writing.put_record(LEDGER, record.key.0.as_str(), record)?;
-            if let Some(paces) = paces {
-                writing.put_record(META, PACES, paces)?;
-            }
-            if let Some(finding) = finding {
-                writing.put_record(FINDINGS, finding.id.as_str(), finding)?;
-            }
-            if let Some(superseded) = record.supersedes() {
-                priors::forget(writing, superseded.as_str())?;
-            }
-            if let Some(prior) = prior {
-                priors::keep(writing, prior)?;
-            }
-            queued.iter().try_for_each(|row| put_row(writing, row))
         })
     }
 
@@ -172,21 +125,22 @@ impl Store {
     /// Queues messages that close no series.
     pub fn queue(&mut self, queued: &[QueuedRow]) -> Result<(), StoreError> {
         self.write("queueing a message", |writing| {
-            queued.iter().try_for_each(|row| put_row(writing, row))
+            queued.iter().try_for_each(|row| writing.queue(row))
         })
     }
 
     /// The heads of all queued messages, payloads left out, by key.
     pub fn queued_heads(&mut self) -> Result<Vec<QueuedRow>, StoreError> {
-        let rows = self.rows("reading the outbox", OUTBOX_HEADS)?;
-        Ok(rows
-            .into_iter()
-            .map(|(key, head)| QueuedRow {
-                key,
-                head,
+        let mut rows = Vec::new();
+        self.each("reading the outbox", OUTBOX_HEADS, |key, head| {
+            rows.push(QueuedRow {
+                key: key.to_owned(),
+                head: head.to_vec(),
                 payload: Vec::new(),
-            })
-            .collect())
+            });
+            Ok(())
+        })?;
+        Ok(rows)
     }
 
     /// One queued message whole.
@@ -210,10 +164,7 @@ impl Store {
 
     /// Forgets a message that its receiver has acknowledged.
     pub fn forget_queued(&mut self, key: &str) -> Result<(), StoreError> {
-        self.write("emptying the outbox", |writing| {
-            writing.remove(OUTBOX_HEADS, key)?;
-            writing.remove(OUTBOX_PAYLOADS, key)
-        })
+        self.write("emptying the outbox", |writing| writing.dequeue(key))
     }
 
     /// The record of a finding.
@@ -222,34 +173,6 @@ impl Store {
         self.get(doing, FINDINGS, id.as_str())?
             .map(|bytes| parse(doing, &bytes))
             .transpose()
-    }
-
-    /// Forgets closed series and findings beyond `limits`, oldest first; returns how many. Open series stay.
-    pub fn prune(&mut self, limits: &Limits, now: WallTime) -> Result<usize, StoreError> {
-        let doing = "pruning the ledger";
-        let mut series = Vec::new();
-        for (key, bytes) in self.rows(doing, LEDGER)? {
-            let record: SeriesRecord = parse(doing, &bytes)?;
-            series.extend(record.closed_at().map(|at| (at, key)));
-        }
-        let mut findings = Vec::new();
-        for (key, bytes) in self.rows(doing, FINDINGS)? {
-            findings.push((parse::<FindingRecord>(doing, &bytes)?.created, key));
-        }
-        let series = beyond(series, limits, now);
-        let findings = beyond(findings, limits, now);
-        if series.is_empty() && findings.is_empty() {
-            return Ok(0);
-        }
-        self.write(doing, |writing| {
-            series
-                .iter()
-                .try_for_each(|key| writing.remove(LEDGER, key))?;
-            findings
-                .iter()
-                .try_for_each(|key| writing.remove(FINDINGS, key))
-        })?;
-        Ok(series.len() + findings.len())
     }
 
     pub(super) fn get(
@@ -269,15 +192,16 @@ impl Store {
         })
     }
 
-    fn rows(
+    pub(super) fn each(
         &mut self,
         doing: &'static str,
         rows: Rows,
-    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        see: impl FnMut(&str, &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let table = self.read(doing, |database| {
             Ok(database.begin_read()?.open_table(rows)?)
         })?;
-        let result = all(&table, doing);
+        let result = each(&table, doing, see);
         drop(table);
         if result.is_err() {
             self.database = None;
@@ -379,23 +303,6 @@ fn write_on<T>(
         .commit()
         .map_err(|error| StoreError::database(doing, error))?;
     Ok(value)
-}
-
-fn put_row(writing: &Writing<'_>, row: &QueuedRow) -> Result<(), StoreError> {
-    writing.put(OUTBOX_HEADS, &row.key, &row.head)?;
-    writing.put(OUTBOX_PAYLOADS, &row.key, &row.payload)
-}
-
-/// The keys too old, and the oldest of those too many.
-fn beyond(mut dated: Vec<(WallTime, String)>, limits: &Limits, now: WallTime) -> Vec<String> {
-    dated.sort();
-    let too_many = dated.len().saturating_sub(limits.records_max);
-    dated
-        .into_iter()
-        .enumerate()
-        .filter(|(place, (at, _))| *place < too_many || now.since(*at) > limits.age_max)
-        .map(|(_, (_, key))| key)
-        .collect()
 }
 
 /// A counter's value; one that was never written is 0.

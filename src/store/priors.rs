@@ -277,7 +277,7 @@ fn index(record: &PriorRecord) -> [String; 2] {
 
 const SIGN: u64 = 1 << 63;
 
-fn sealed(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn sealed(bytes: &[u8]) -> Vec<u8> {
     let digest = Sha256::digest(bytes);
     digest
         .iter()
@@ -287,7 +287,7 @@ fn sealed(bytes: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-fn opened(doing: &'static str, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
+pub(super) fn opened(doing: &'static str, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
     let (digest, rest) = bytes
         .split_at_checked(DIGEST_BYTES)
         .ok_or_else(|| damaged(doing))?;
@@ -300,6 +300,6 @@ fn opened(doing: &'static str, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
 fn damaged(doing: &'static str) -> StoreError {
     StoreError::Damaged {
         doing,
-        what: "a prior is not as it was written".to_owned(),
+        what: "a prior or label is not as it was written".to_owned(),
     }
 }

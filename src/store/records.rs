@@ -1,5 +1,6 @@
 //! The records of the tables. Each carries the version of its shape; times are milliseconds since 1970 UTC.
 
+use super::reviews::{ReviewRecord, ShownRecord};
 use crate::ids::{FindingId, ModelDigest, Pseudonym, SeriesKey};
 use crate::units::WallTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -108,17 +109,9 @@ impl SeriesRecord {
             SeriesState::Closed { supersedes, .. } => supersedes.as_ref(),
         }
     }
-
-    /// When the record may be forgotten, counted from: closed records only.
-    pub(super) fn closed_at(&self) -> Option<WallTime> {
-        match &self.state {
-            SeriesState::Open { .. } => None,
-            SeriesState::Closed { closed_at, .. } => Some(*closed_at),
-        }
-    }
 }
 
-/// What is remembered of a finding: for acknowledgements and escalation.
+/// What is remembered of a finding: for acknowledgements, verdicts and escalation. Holds no patient data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FindingRecord {
     version: u16,
@@ -135,6 +128,12 @@ pub struct FindingRecord {
     pub created: WallTime,
     /// Lesion share of the lung, percent.
     pub burden_percent: f64,
+    /// What its message showed; none in records of earlier programs.
+    #[serde(default)]
+    pub shown: Option<ShownRecord>,
+    /// How it stands at the ward.
+    #[serde(default)]
+    pub review: ReviewRecord,
 }
 
 impl FindingRecord {
@@ -153,6 +152,8 @@ impl FindingRecord {
             priority: String::new(),
             created,
             burden_percent: 0.0,
+            shown: None,
+            review: ReviewRecord::default(),
         }
     }
 }

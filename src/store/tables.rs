@@ -1,6 +1,7 @@
 //! The tables, and the small steps on them that transactions are made of.
 
 use super::error::StoreError;
+use super::records::QueuedRow;
 use redb::{ReadableTable, ReadableTableMetadata, Table, TableDefinition, WriteTransaction};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -17,7 +18,11 @@ pub(super) const PRIORS: Rows = TableDefinition::new("priors");
 pub(super) const PRIOR_MASKS: Rows = TableDefinition::new("prior-masks");
 pub(super) const PRIOR_INDEX: Rows = TableDefinition::new("prior-index");
 
-/// The tables of a fresh state. Those of the priors came later and are made when they are first written to.
+pub(super) const WATCHED: Rows = TableDefinition::new("review-watched");
+pub(super) const LABELS: Rows = TableDefinition::new("labels");
+pub(super) const LABEL_MASKS: Rows = TableDefinition::new("label-masks");
+
+/// The tables of a fresh state. Those of priors, reviews and labels came later and are made when they are first written to.
 pub(super) const ALL: [Rows; 5] = [META, LEDGER, OUTBOX_HEADS, OUTBOX_PAYLOADS, FINDINGS];
 
 /// The tables of one write transaction, with the words for its errors.
@@ -71,6 +76,18 @@ impl<'a> Writing<'a> {
         Ok(found.map(|value| value.value().to_vec()))
     }
 
+    /// Puts a message into the outbox.
+    pub(super) fn queue(&self, row: &QueuedRow) -> Result<(), StoreError> {
+        self.put(OUTBOX_HEADS, &row.key, &row.head)?;
+        self.put(OUTBOX_PAYLOADS, &row.key, &row.payload)
+    }
+
+    /// Takes a message out of the outbox.
+    pub(super) fn dequeue(&self, key: &str) -> Result<(), StoreError> {
+        self.remove(OUTBOX_HEADS, key)?;
+        self.remove(OUTBOX_PAYLOADS, key)
+    }
+
     /// The keys that begin with `begin`, in their order, `count_max` at most.
     pub(super) fn keys_from(
         &self,
@@ -107,18 +124,18 @@ pub(super) fn keys_from(
     Ok(keys)
 }
 
-/// All rows of a table, in the order of their keys.
-pub(super) fn all(
+/// Shows each row of a table, in the order of their keys: the table is never whole in memory.
+pub(super) fn each(
     table: &impl ReadableTable<&'static str, &'static [u8]>,
     doing: &'static str,
-) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    mut see: impl FnMut(&str, &[u8]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let fault = |error| StoreError::database(doing, error);
-    let mut rows = Vec::new();
     for row in table.iter().map_err(fault)? {
         let (key, value) = row.map_err(fault)?;
-        rows.push((key.value().to_owned(), value.value().to_vec()));
+        see(key.value(), value.value())?;
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// A record from its bytes.

@@ -4,4 +4,4 @@ mod geometry;
 mod time;
 
 pub use geometry::{Hu, Millilitre, Millimetre, Percent, Rescale, Spacing};
-pub use time::{Moment, WallTime};
+pub use time::{Lived, Moment, WallTime};

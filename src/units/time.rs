@@ -34,6 +34,38 @@ impl Moment {
     }
 }
 
+/// A point in the life of a box, in milliseconds that it has lived through as far as it can tell.
+///
+/// Goes on over restarts and is not disturbed by a wall clock that was set: what must come after so long, however often
+/// the box restarts meanwhile, is counted by it. `review` says how it is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lived(u64);
+
+impl Lived {
+    /// `milliseconds` of life.
+    pub const fn from_millis(milliseconds: u64) -> Lived {
+        Lived(milliseconds)
+    }
+
+    /// The milliseconds.
+    pub const fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// This point put off by `wait`; saturates.
+    pub fn after(self, wait: Duration) -> Lived {
+        Lived(
+            self.0
+                .saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+        )
+    }
+
+    /// The time from `earlier` until this point; zero when `earlier` is later.
+    pub fn since(self, earlier: Lived) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
 /// A point on the wall clock, in milliseconds since 1970-01-01 UTC. May be wrong on an offline box.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WallTime(i64);
@@ -95,6 +127,40 @@ impl WallTime {
     }
 }
 
+impl WallTime {
+    /// Parses RFC 3339 in UTC, `2026-11-23T08:00:12.000Z`; the fraction has 0 to 9 digits, of which three are taken.
+    /// `None` for any other text, other offsets included.
+    pub fn parse(text: &str) -> Option<WallTime> {
+        let (date, rest) = text.split_once('T')?;
+        let time = rest.strip_suffix('Z')?;
+        let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+        let [year, month, day] = three(date, '-', [4, 2, 2])?;
+        let [hours, minutes, seconds] = three(time, ':', [2, 2, 2])?;
+        let taken = fraction.get(..fraction.len().min(3))?;
+        let millis = digits(taken, taken.len())? * [1, 100, 10, 1].get(taken.len())?;
+        if hours > 23 || minutes > 59 || seconds > 59 || fraction.len() > 9 {
+            return None;
+        }
+        digits(fraction, fraction.len())?;
+        let in_day = ((hours * 60 + minutes) * 60 + seconds) * 1000 + millis;
+        WallTime::from_civil(year, month, day, in_day)
+    }
+}
+
+/// Three numbers of so many digits, with `between` between them.
+fn three(text: &str, between: char, lengths: [usize; 3]) -> Option<[i64; 3]> {
+    let mut parts = text.split(between).zip(lengths);
+    let mut next = || parts.next().and_then(|(part, length)| digits(part, length));
+    let found = [next()?, next()?, next()?];
+    (text.len() == lengths.iter().sum::<usize>() + 2).then_some(found)
+}
+
+/// The number that exactly `length` digits write.
+fn digits(text: &str, length: usize) -> Option<i64> {
+    let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (all && text.len() == length).then(|| text.parse().ok())?
+}
+
 /// Days since 1970-01-01 of a proleptic Gregorian date. Source: Howard Hinnant, chrono-compatible date algorithms.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let shifted = if month <= 2 { year - 1 } else { year };
@@ -137,6 +203,44 @@ mod tests {
             (-1, "1969-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(WallTime::from_unix_millis(millis).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_time_is_read_as_it_is_printed_and_others_are_refused() {
+        for millis in [0, 951_782_400_000, 1_795_421_045_007, -1] {
+            let time = WallTime::from_unix_millis(millis);
+            assert_eq!(WallTime::parse(&time.to_string()), Some(time));
+        }
+        for (text, millis) in [
+            ("1970-01-01T00:00:01Z", 1000),
+            ("1970-01-01T00:00:01.5Z", 1500),
+            ("1970-01-01T00:00:01.123456789Z", 1123),
+        ] {
+            assert_eq!(
+                WallTime::parse(text),
+                Some(WallTime::from_unix_millis(millis))
+            );
+        }
+        for bad in [
+            "",
+            "T",
+            "1970-01-01",
+            "1970-01-01T00:00:00",
+            "1970-01-01T00:00:00+00:00",
+            "1970-01-01t00:00:00Z",
+            "1970-01-01T24:00:00Z",
+            "1970-01-01T00:00:60Z",
+            "1970-02-30T00:00:00Z",
+            "1970-1-01T00:00:00Z",
+            "1970-01-01-01T00:00:00Z",
+            "1970-01-01T00:00:00.Z",
+            "1970-01-01T00:00:00.1234567890Z",
+            "1970-01-01T00:00:00.12xZ",
+            "1970-01-01T00:00:-1Z",
+            "1970-01-01T00:00:00.\u{660}Z",
+        ] {
+            assert_eq!(WallTime::parse(bad), None, "{bad}");
         }
     }
 

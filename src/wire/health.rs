@@ -37,6 +37,16 @@ pub struct HealthPayload {
     pub clock: ClockPayload,
     pub temperature_c: Option<f64>,
     pub degraded: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ward: Option<WardPayload>,
+}
+
+/// What came from the ward since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WardPayload {
+    pub refused: u64,
+    pub keys_counter: u64,
 }
 
 /// What waits to be sent.

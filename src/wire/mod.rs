@@ -1,14 +1,22 @@
-//! Every message that leaves the box: topics, CloudEvents envelopes, the finding's and the health's documents, and the
+//! Every message that leaves the box or reaches it: topics, CloudEvents envelopes, the finding's and the health's documents, and the
 //! parcels that carry them through the outbox. docs/schemas/ describes them; tests/golden/ holds examples.
 
+mod answer;
 mod build;
+mod canonical;
 mod envelope;
 mod finding;
 mod health;
+mod incoming;
+mod keys;
 mod parcel;
+mod receipt;
 mod topic;
+mod verdict;
 
+pub use answer::{EXPIRY_S as RECEIPT_EXPIRY_S, escalated, receipt};
 pub use build::{Ending, Sender, parcels};
+pub use canonical::{NotCanonical, canonical};
 pub use envelope::{Envelope, EventType, SupersededPayload, mark_late};
 pub use finding::{
     ComparisonPayload, FindingPayload, Identity, IdentityLevel, IdentityPayload, IntendedUse,
@@ -17,10 +25,14 @@ pub use finding::{
 };
 pub use health::{
     ClockPayload, FolderPayload, HealthPayload, HealthState, OfflinePayload, OutboxPayload,
-    SeriesCountPayload,
+    SeriesCountPayload, WardPayload,
 };
+pub use incoming::{IncomingError, SignatureError, named_finding};
+pub use keys::{KeyListPayload, KeyPayload};
 pub use parcel::{Kind, MessageId, Parcel};
+pub use receipt::{FindingState, ReceiptPayload, RefusedCode, RefusedPayload, RefusedWhat};
 pub use topic::{Root, Topic};
+pub use verdict::{AckPayload, Comment, Decision, Seen, VerdictPayload};
 
 /// The notice in every finding.
 pub const NOTICE: &str = "Assists a physician; not a diagnosis.";

@@ -7,7 +7,7 @@ use crate::units::WallTime;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The outbox's name for one message: `<finding id>/<kind>`. The same on a rerun, so nothing is queued twice.
+/// The outbox's name for one message: `<finding id>/<kind>`, a receipt's with its sequence. The same on a rerun, so nothing is queued twice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MessageId(String);
@@ -16,6 +16,11 @@ impl MessageId {
     /// The message of `kind` about the finding `group`.
     pub fn new(group: &str, kind: Kind) -> MessageId {
         MessageId(format!("{group}/{}", kind.as_str()))
+    }
+
+    /// The receipt `sequence` of the finding `group`: each has an id of its own, for a later one is another message.
+    pub fn receipt(group: &str, sequence: u64) -> MessageId {
+        MessageId(format!("{group}/{}/{sequence}", Kind::Receipt.as_str()))
     }
 
     /// The text.
@@ -47,8 +52,12 @@ pub enum Kind {
     Outcome,
     /// An earlier finding is replaced.
     Superseded,
+    /// The finding once more, more urgently: nobody acknowledged it.
+    Escalated,
     /// The state of a finding.
     Receipt,
+    /// What the ward's server says to a box.
+    Ward,
 }
 
 impl Kind {
@@ -59,7 +68,9 @@ impl Kind {
             Kind::Finding => "finding",
             Kind::Outcome => "outcome",
             Kind::Superseded => "superseded",
+            Kind::Escalated => "escalated",
             Kind::Receipt => "receipt",
+            Kind::Ward => "ward",
         }
     }
 
@@ -67,7 +78,12 @@ impl Kind {
     pub fn must_arrive(self) -> bool {
         match self {
             Kind::Preview => false,
-            Kind::Finding | Kind::Outcome | Kind::Superseded | Kind::Receipt => true,
+            Kind::Finding
+            | Kind::Outcome
+            | Kind::Superseded
+            | Kind::Escalated
+            | Kind::Receipt
+            | Kind::Ward => true,
         }
     }
 }
@@ -142,11 +158,11 @@ impl Parcel {
     /// The parcel as it is sent long after it was made: findings and outcomes say `late: true`.
     pub fn sent_late(self) -> Result<Parcel, WireError> {
         match self.kind {
-            Kind::Finding | Kind::Outcome => Ok(Parcel {
+            Kind::Finding | Kind::Outcome | Kind::Escalated => Ok(Parcel {
                 payload: super::mark_late(&self.payload)?,
                 ..self
             }),
-            Kind::Preview | Kind::Superseded | Kind::Receipt => Ok(self),
+            Kind::Preview | Kind::Superseded | Kind::Receipt | Kind::Ward => Ok(self),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::ids::{FindingId, SlugName};
 use crate::outcome::Priority;
 
 /// The root of all topics of one box.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Root {
     site: SlugName,
     device: SlugName,
@@ -25,12 +25,36 @@ pub enum Topic {
     Ack,
     /// A physician's word on a finding (ward to box).
     Verdict,
+    /// The keys of those who may sign a verdict, retained (ward to box).
+    Keys,
     /// The durable state of a finding, retained.
     Receipt(FindingId),
     /// The state of model and image updates, retained.
     Update,
     /// The state of federated learning, retained.
     Learning,
+}
+
+impl Topic {
+    /// The topic under a root.
+    fn parse(rest: &str) -> Option<Topic> {
+        let (word, id) = rest.split_once('/').unwrap_or((rest, ""));
+        let finding = || FindingId::parse(id).ok();
+        let plain = |topic| (!rest.contains('/')).then_some(topic);
+        match word {
+            "health" => plain(Topic::Health),
+            "finding" => Priority::parse(id).map(Topic::Finding),
+            "outcome" => plain(Topic::Outcome),
+            "preview" => finding().map(Topic::Preview),
+            "ack" => plain(Topic::Ack),
+            "verdict" => plain(Topic::Verdict),
+            "keys" => plain(Topic::Keys),
+            "receipt" => finding().map(Topic::Receipt),
+            "update" => plain(Topic::Update),
+            "learning" => plain(Topic::Learning),
+            _ => None,
+        }
+    }
 }
 
 impl Root {
@@ -49,10 +73,30 @@ impl Root {
             Topic::Preview(id) => format!("{root}/preview/{id}"),
             Topic::Ack => format!("{root}/ack"),
             Topic::Verdict => format!("{root}/verdict"),
+            Topic::Keys => format!("{root}/keys"),
             Topic::Receipt(id) => format!("{root}/receipt/{id}"),
             Topic::Update => format!("{root}/update"),
             Topic::Learning => format!("{root}/learning"),
         }
+    }
+
+    /// The root and the topic that `name` is; `None` for a name that the contract does not know.
+    pub fn parse(name: &str) -> Option<(Root, Topic)> {
+        let mut parts = name.strip_prefix("scanward/v1/")?.splitn(3, '/');
+        let site = SlugName::parse(parts.next()?).ok()?;
+        let device = SlugName::parse(parts.next()?).ok()?;
+        let topic = Topic::parse(parts.next()?)?;
+        Some((Root::new(site, device), topic))
+    }
+
+    /// The site's name.
+    pub fn site(&self) -> &SlugName {
+        &self.site
+    }
+
+    /// The box's name.
+    pub fn device(&self) -> &SlugName {
+        &self.device
     }
 
     /// The CloudEvents source, `urn:scanward:<site>:<device>`.

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// When the proxy cuts a connection.
@@ -20,6 +20,19 @@ pub enum Cut {
 pub struct Proxy {
     pub port: u16,
     generation: Arc<AtomicU32>,
+    line: Arc<AtomicU8>,
+}
+
+/// How the line is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(u8)]
+pub enum Line {
+    /// It carries.
+    Up,
+    /// Connections are taken and closed at once.
+    Down,
+    /// Connections stay, and carry nothing: a cable pulled behind a switch.
+    Mute,
 }
 
 impl Proxy {
@@ -28,10 +41,14 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let generation = Arc::new(AtomicU32::new(0));
-        let alive = Arc::clone(&generation);
+        let line = Arc::new(AtomicU8::new(Line::Up as u8));
+        let (alive, state) = (Arc::clone(&generation), Arc::clone(&line));
         let cuts_left = Arc::new(AtomicU32::new(u32::from(cut == Cut::FirstPuback)));
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
+                if state.load(Ordering::SeqCst) == Line::Down as u8 {
+                    continue;
+                }
                 let Ok(server) = TcpStream::connect(("127.0.0.1", broker)) else {
                     continue;
                 };
@@ -45,16 +62,31 @@ impl Proxy {
                     (server, client, true),
                 ] {
                     let (alive, cuts_left) = (Arc::clone(&alive), Arc::clone(&cuts_left));
-                    std::thread::spawn(move || pass(from, to, down, born, &alive, &cuts_left));
+                    let state = Arc::clone(&state);
+                    std::thread::spawn(move || {
+                        pass(from, to, down, born, &alive, &cuts_left, &state);
+                    });
                 }
             }
         });
-        Proxy { port, generation }
+        Proxy {
+            port,
+            generation,
+            line,
+        }
     }
 
     /// Cuts every connection made so far.
     pub fn cut_all(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Sets how the line is from now on; going down, it cuts every connection.
+    pub fn set_line(&self, line: Line) {
+        self.line.store(line as u8, Ordering::SeqCst);
+        if line == Line::Down {
+            self.cut_all();
+        }
     }
 }
 
@@ -65,11 +97,16 @@ fn pass(
     born: u32,
     alive: &AtomicU32,
     cuts_left: &AtomicU32,
+    line: &AtomicU8,
 ) {
     from.set_read_timeout(Some(Duration::from_millis(20)))
         .unwrap();
     let mut bytes = [0; 4096];
     while alive.load(Ordering::SeqCst) == born {
+        if line.load(Ordering::SeqCst) == Line::Mute as u8 {
+            std::thread::sleep(Duration::from_millis(20));
+            continue;
+        }
         match from.read(&mut bytes) {
             Ok(0) => break,
             Ok(count) => {

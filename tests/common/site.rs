@@ -23,6 +23,8 @@ pub struct Settings {
     pub intake: &'static str,
     /// More lines of [publish].
     pub publish: &'static str,
+    /// The lines of [ward].
+    pub ward: String,
 }
 
 impl Settings {
@@ -33,6 +35,7 @@ impl Settings {
             quiet_s: 2.0,
             intake: "",
             publish: "",
+            ward: String::new(),
         }
     }
 }
@@ -49,6 +52,7 @@ impl Site {
             quiet_s,
             intake,
             publish,
+            ward,
         } = settings;
         let text = format!(
             "[site]\nname = \"north\"\ndevice = \"ct-2\"\n\
@@ -56,6 +60,7 @@ impl Site {
              [state]\nfolder = \"{root}/state\"\n\
              [model]\nfolder = \"{models}\"\n\
              [publish]\nbroker = \"mqtt://127.0.0.1:{port}\"\n{publish}\n\
+             [ward]\n{ward}\n\
              [service]\nhealth_seconds = 1\n",
             models = concat!(env!("CARGO_MANIFEST_DIR"), "/models"),
         );

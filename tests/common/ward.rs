@@ -26,7 +26,8 @@ impl Message {
         serde_json::from_slice(&self.payload).unwrap()
     }
 
-    /// `finding`, `outcome`, `superseded`, `preview`, `health`.
+    /// `finding`, `outcome`, `superseded`, `preview`, `health`, `receipt`, and what the ward itself says: `ack`,
+    /// `verdict`, `keys`.
     pub fn kind(&self) -> &'static str {
         let room = self
             .topic
@@ -41,14 +42,19 @@ impl Message {
             "health" => "health",
             "outcome" if self.json()["type"] == "org.scanward.superseded.v1" => "superseded",
             "outcome" => "outcome",
+            "receipt" => "receipt",
+            "ack" => "ack",
+            "verdict" => "verdict",
+            "keys" => "keys",
             other => panic!("a topic that the contract does not know: {other}"),
         }
     }
 
-    /// The event's id; a preview's is in its topic.
+    /// The event's id; a preview's and a receipt's is in its topic. A list of keys has none.
     pub fn id(&self) -> String {
         match self.kind() {
-            "preview" => self.topic.rsplit('/').next().unwrap().to_owned(),
+            "preview" | "receipt" => self.topic.rsplit('/').next().unwrap().to_owned(),
+            "ack" | "verdict" | "keys" => String::new(),
             _ => text(&self.json()["id"]),
         }
     }
@@ -135,6 +141,32 @@ impl Ward {
         });
     }
 
+    /// Says something on a topic of the box, as a ward's client does.
+    pub fn say(&self, topic: &str, payload: &str) {
+        publish(self.port, &format!("{ROOT}/{topic}"), payload);
+    }
+
+    /// The receipts of a finding, in order of arrival.
+    pub fn receipts(&self, finding: &str) -> Vec<Value> {
+        let all = self.of("receipt").into_iter();
+        all.filter(|receipt| receipt.id() == finding)
+            .map(Message::json)
+            .collect()
+    }
+
+    /// Collects until the last receipt of a finding is as `enough` asks, and returns it.
+    pub fn until_receipt(
+        &mut self,
+        finding: &str,
+        what: &str,
+        enough: impl Fn(&Value) -> bool,
+    ) -> Value {
+        self.until(&format!("a receipt: {what}"), |ward| {
+            ward.receipts(finding).last().is_some_and(&enough)
+        });
+        self.receipts(finding).pop().unwrap()
+    }
+
     /// The messages of a kind.
     pub fn of(&self, kind: &str) -> Vec<&Message> {
         self.seen
@@ -190,7 +222,7 @@ impl Ward {
         let mut first: BTreeMap<(String, &str), Value> = BTreeMap::new();
         self.seen
             .iter()
-            .filter(|message| !matches!(message.kind(), "health" | "preview"))
+            .filter(|message| matches!(message.kind(), "finding" | "outcome" | "superseded"))
             .all(|message| {
                 let mut value = message.json();
                 value["data"]["late"] = Value::Null;

@@ -7,7 +7,7 @@ use super::stages::{WholeSeries, bench_reader};
 use crate::config::Config;
 use crate::daemon::{Judgement, Saving};
 use crate::edge::{Clock, Failure, Judge, Scratch, settings, state};
-use crate::store::StoreError;
+use crate::store::{Closing, StoreError};
 use std::path::PathBuf;
 
 /// What was measured of one series, from the moment when the last slice's file had its name.
@@ -62,13 +62,11 @@ pub fn measure_direct(
             let saving = saving(judge, config, &judged.judgement)?;
             report.messages.add(clock.elapsed().saturating_sub(began));
             store
-                .close_series(
-                    &saving.record,
-                    saving.finding.as_ref(),
-                    &saving.rows,
-                    None,
-                    None,
-                )
+                .close_series(&Closing {
+                    finding: saving.finding.as_ref(),
+                    queued: &saving.rows,
+                    ..Closing::of(&saving.record)
+                })
                 .map_err(unsaved)?;
             report.disk.add(clock.elapsed().saturating_sub(began));
             // As in the service: each series is planned for anew.

@@ -128,7 +128,12 @@ fn first(notices: &Receiver<Notice>) -> Result<(), LinkDown> {
         match notices.recv_timeout(LOGIN_WAIT_MAX.saturating_add(Duration::from_secs(1))) {
             Ok(Notice::Connected) => return Ok(()),
             Ok(Notice::Disconnected(why)) => return Err(why),
-            Ok(Notice::Acked { .. } | Notice::Nacked { .. } | Notice::Message { .. }) => {}
+            Ok(
+                Notice::Subscribed { .. }
+                | Notice::Acked { .. }
+                | Notice::Nacked { .. }
+                | Notice::Message { .. },
+            ) => {}
             Ok(Notice::Stopped) | Err(_) => return Err(LinkDown::TimedOut),
         }
     }

@@ -5,8 +5,9 @@ use super::settings::Settings;
 use super::{Command, Notice};
 use crate::wire::{MessageId, Parcel};
 use rumqttc::{
-    AsyncClient, ConnAck, ConnectionError, Event, EventLoop, Packet, PubAckReason, PublishNotice,
-    PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS,
+    AsyncClient, ConnAck, ConnectionError, Event, EventLoop, Packet, PubAckReason, Publish,
+    PublishNotice, PublishNoticeError, PublishOptions, PublishProperties, PublishResult, QoS,
+    SubscribeFilter, SubscribeReasonCode,
 };
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -53,10 +54,11 @@ type Settled = (MessageId, Result<PublishResult, PublishNoticeError>);
 type Seen = Result<Packet, ConnectionError>;
 
 /// A connection that the broker took.
-struct Connection<'a, T: FnMut(Notice)> {
+struct Connection<'a, T: FnMut(Notice) -> bool> {
     client: AsyncClient,
     health_topic: &'a str,
     packet_bytes_max: usize,
+    ack_when_kept: bool,
     settled: JoinSet<Settled>,
     tell: &'a mut T,
 }
@@ -64,7 +66,7 @@ struct Connection<'a, T: FnMut(Notice)> {
 /// Connects once and serves until the connection ends.
 ///
 /// The client is made anew for each connection: its own resends, which carry no durable id, can then never cross ours.
-pub(super) async fn serve<T: FnMut(Notice)>(
+pub(super) async fn serve<T: FnMut(Notice) -> bool>(
     settings: &Settings,
     inbox: &mut Receiver<Command>,
     tell: &mut T,
@@ -96,16 +98,12 @@ pub(super) async fn serve<T: FnMut(Notice)>(
         client,
         health_topic: &settings.health_topic,
         packet_bytes_max,
+        ack_when_kept: settings.ack_when_kept,
         settled: JoinSet::new(),
         tell,
     };
-    for topic in &settings.subscriptions {
-        let topic = topic.clone();
-        if let Err(error) = connection.client.subscribe(topic, QoS::AtLeastOnce).await {
-            return Ended::retry(LinkDown::Broken {
-                what: error.to_string(),
-            });
-        }
+    if let Err(what) = connection.subscribe(settings).await {
+        return Ended::retry(LinkDown::Broken { what });
     }
     (connection.tell)(Notice::Connected);
     connection.run(inbox, &mut packets).await
@@ -150,12 +148,14 @@ async fn greeted(
     }
 }
 
-impl<T: FnMut(Notice)> Connection<'_, T> {
+impl<T: FnMut(Notice) -> bool> Connection<'_, T> {
     async fn run(&mut self, inbox: &mut Receiver<Command>, packets: &mut Receiver<Seen>) -> Ended {
         loop {
             tokio::select! {
                 packet = packets.recv() => match packet {
-                    Some(Ok(packet)) => self.packet(packet),
+                    Some(Ok(packet)) => if let Err(why) = self.packet(packet) {
+                        return Ended::retry(why);
+                    },
                     Some(Err(error)) => {
                         // Acknowledgements that came before the break count.
                         self.settle_all();
@@ -180,14 +180,53 @@ impl<T: FnMut(Notice)> Connection<'_, T> {
         }
     }
 
-    fn packet(&mut self, packet: Packet) {
-        if let Packet::Publish(publish) = packet {
-            let topic = String::from_utf8_lossy(&publish.topic).into_owned();
-            (self.tell)(Notice::Message {
-                topic,
-                payload: publish.payload.to_vec(),
-            });
+    /// All topics in one packet, so that one answer tells of all.
+    async fn subscribe(&mut self, settings: &Settings) -> Result<(), String> {
+        let filter = |qos| move |topic: &String| SubscribeFilter::new(topic.clone(), qos);
+        let kept = settings.subscriptions.iter().map(filter(QoS::AtLeastOnce));
+        let fleeting = &settings.subscriptions_fleeting;
+        let filters: Vec<SubscribeFilter> = kept
+            .chain(fleeting.iter().map(filter(QoS::AtMostOnce)))
+            .collect();
+        if filters.is_empty() {
+            return Ok(());
         }
+        let asked = self.client.subscribe_many(filters).await;
+        asked.map_err(|error| error.to_string())
+    }
+
+    /// Errors: a message that could not be kept, or not be answered.
+    fn packet(&mut self, packet: Packet) -> Result<(), LinkDown> {
+        if let Packet::Publish(publish) = &packet {
+            return self.message(publish);
+        }
+        if let Packet::SubAck(answer) = packet {
+            let granted =
+                |code: &&SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
+            let refused = answer.return_codes.iter().filter(granted).count();
+            (self.tell)(Notice::Subscribed { refused });
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, publish: &Publish) -> Result<(), LinkDown> {
+        let kept = (self.tell)(Notice::Message {
+            topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+            payload: publish.payload.to_vec(),
+        });
+        if !self.ack_when_kept {
+            return Ok(());
+        }
+        if !kept {
+            let what = "a message could not be kept".to_owned();
+            return Err(LinkDown::Broken { what });
+        }
+        // Waiting here for room could wait for ever: who makes the room waits for us.
+        self.client
+            .try_ack(publish)
+            .map_err(|error| LinkDown::Broken {
+                what: error.to_string(),
+            })
     }
 
     async fn send(&mut self, parcel: Parcel) {
@@ -195,7 +234,8 @@ impl<T: FnMut(Notice)> Connection<'_, T> {
         if size(&parcel) > self.packet_bytes_max {
             // Handed to the client it would break the connection, again and again.
             let why = Rejected::TooLarge;
-            return (self.tell)(Notice::Nacked { id, why });
+            (self.tell)(Notice::Nacked { id, why });
+            return;
         }
         let topic = parcel.topic.clone();
         let options = options(&parcel);
@@ -207,10 +247,10 @@ impl<T: FnMut(Notice)> Connection<'_, T> {
             Ok(notice) => {
                 self.settled.spawn(settled(id, notice));
             }
-            Err(_) => (self.tell)(Notice::Nacked {
-                id,
-                why: Rejected::Client,
-            }),
+            Err(_) => {
+                let why = Rejected::Client;
+                (self.tell)(Notice::Nacked { id, why });
+            }
         }
     }
 
@@ -275,7 +315,7 @@ impl<T: FnMut(Notice)> Connection<'_, T> {
             while said.is_ok() {
                 tokio::select! {
                     packet = packets.recv() => match packet {
-                        Some(Ok(packet)) => self.packet(packet),
+                        Some(Ok(packet)) => drop(self.packet(packet)),
                         Some(Err(_)) | None => return,
                     },
                     Some(Ok((id, result))) = self.settled.join_next() => self.settle(id, result),

@@ -38,14 +38,35 @@ impl Publisher for Link {
     }
 }
 
+/// What the told says of a message: nothing, or whether it is kept.
+pub trait Answer {
+    /// Whether the broker may forget it.
+    fn kept(self) -> bool;
+}
+
+impl Answer for () {
+    fn kept(self) -> bool {
+        true
+    }
+}
+
+impl Answer for bool {
+    fn kept(self) -> bool {
+        self
+    }
+}
+
 impl Link {
     /// Starts the thread. `tell` is called on it with every notice; when it blocks, the link waits. `dice` gives any
     /// number; it spreads the reconnects of many boxes.
     ///
+    /// With [`Settings::ack_when_kept`] a message that `tell` answers with `false` is not acknowledged: the connection is
+    /// made anew after a wait, and the broker sends it again.
+    ///
     /// Errors: settings that cannot work at all. A broker that is away is not an error: [`Notice::Disconnected`].
-    pub fn start(
+    pub fn start<A: Answer>(
         settings: Settings,
-        tell: impl FnMut(Notice) + Send + 'static,
+        mut tell: impl FnMut(Notice) -> A + Send + 'static,
         dice: impl FnMut() -> u32 + Send + 'static,
     ) -> Result<Link, LinkError> {
         settings.options()?;
@@ -60,6 +81,7 @@ impl Link {
         let thread = std::thread::Builder::new()
             .name("mqtt".to_owned())
             .spawn(move || {
+                let tell = move |notice| tell(notice).kept();
                 runtime.block_on(run(&settings, inbox, tell, dice));
                 // A name lookup that hangs must not hold up the end of the program.
                 runtime.shutdown_background();
@@ -84,7 +106,7 @@ impl Link {
 async fn run(
     settings: &Settings,
     mut inbox: Receiver<Command>,
-    mut tell: impl FnMut(Notice),
+    mut tell: impl FnMut(Notice) -> bool,
     mut dice: impl FnMut() -> u32,
 ) {
     let mut failures = 0_u32;

@@ -11,7 +11,7 @@ mod reason;
 mod session;
 mod settings;
 
-pub use link::{Link, Publisher};
+pub use link::{Answer, Link, Publisher};
 pub use reason::{LinkDown, LinkError, Rejected};
 pub use settings::{Credentials, Settings, Tls};
 
@@ -51,11 +51,16 @@ pub enum Notice {
         /// Why.
         why: Rejected,
     },
+    /// The broker answered the subscriptions.
+    Subscribed {
+        /// How many it refused.
+        refused: usize,
+    },
     /// A message from the ward.
     Message {
         /// Its topic.
         topic: String,
-        /// Its bytes, at most 256 KiB.
+        /// Its bytes, at most 512 KiB.
         payload: Vec<u8>,
     },
     /// The thread has ended, as asked.

@@ -21,6 +21,8 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> +
 pub(super) struct EmptySession {
     /// As in the CONNECT.
     pub(super) expiry_s: u32,
+    /// As in the options.
+    pub(super) ack_mode: PersistedAckMode,
 }
 
 impl SessionStore for EmptySession {
@@ -31,7 +33,7 @@ impl SessionStore for EmptySession {
             clean_start: false,
             session_expiry_interval: Some(self.expiry_s),
             outgoing_inflight_upper_limit: Some(IN_FLIGHT_MAX),
-            ack_mode: PersistedAckMode::Automatic,
+            ack_mode: self.ack_mode,
             last_pkid: 0,
             last_puback: 0,
             replay: Vec::new(),

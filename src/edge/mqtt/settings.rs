@@ -4,17 +4,22 @@ use super::reason::LinkError;
 use super::session::EmptySession;
 use crate::ids::Redacted;
 use rumqttc::{
-    Broker, IncomingPacketSizeLimit, LastWill, MqttOptions, NetworkOptions, QoS, TlsConfiguration,
-    Transport,
+    AckMode, Broker, IncomingPacketSizeLimit, LastWill, MqttOptions, NetworkOptions,
+    PersistedAckMode, QoS, TlsConfiguration, Transport,
 };
 use std::time::Duration;
 
-/// The largest packet taken from the broker. The ward's messages are short; this bounds what a broker can make us hold.
-const INCOMING_BYTES_MAX: u32 = 256 << 10;
+/// The largest packet taken from the broker: a list of 1,000 keys fits. This bounds what a broker can make us hold.
+const INCOMING_BYTES_MAX: u32 = 512 << 10;
 
 /// Messages in flight at a time. The outbox has one and health one more; the client keeps a slot for each it may have,
 /// and for the protocol's 65,535 that would be 16 MB.
 pub(super) const IN_FLIGHT_MAX: u16 = 16;
+
+/// Messages that the broker may have sent us without our answer, where answers wait until a message is kept.
+const UNANSWERED_MAX: u16 = 64;
+/// Requests that may wait for the client.
+const REQUESTS_MAX: usize = 16;
 
 /// How to reach the broker, and as whom.
 #[derive(Clone, Debug)]
@@ -35,8 +40,12 @@ pub struct Settings {
     pub will: Vec<u8>,
     /// Topics of the ward that the box listens to, QoS 1.
     pub subscriptions: Vec<String>,
+    /// Topics whose messages the broker need not keep for us while we are away: the next one is due soon. QoS 0.
+    pub subscriptions_fleeting: Vec<String>,
     /// How long the broker keeps the ward's messages while the box is away; 0 keeps nothing.
     pub session_expiry_s: u32,
+    /// Whether a message is acknowledged only when who was told of it has kept it; else as soon as it came.
+    pub ack_when_kept: bool,
     /// How long connecting may take, TLS and CONNACK included.
     pub connect_wait_max: Duration,
     /// MQTT keep alive.
@@ -87,7 +96,9 @@ impl Settings {
             health_topic: String::new(),
             will: Vec::new(),
             subscriptions: Vec::new(),
+            subscriptions_fleeting: Vec::new(),
             session_expiry_s: 0,
+            ack_when_kept: false,
             connect_wait_max: Duration::from_secs(10),
             keep_alive_s: 20,
             retry_wait_min: Duration::from_secs(1),
@@ -106,14 +117,24 @@ impl Settings {
             .set_network_options(network)
             .set_connect_timeout(self.connect_wait_max)
             .set_keep_alive(self.keep_alive_s)
-            .set_request_channel_capacity(16)
+            .set_request_channel_capacity(REQUESTS_MAX)
             .set_outgoing_inflight_upper_limit(IN_FLIGHT_MAX)
             .set_incoming_packet_size_limit(IncomingPacketSizeLimit::Bytes(INCOMING_BYTES_MAX));
+        let mut ack_mode = PersistedAckMode::Automatic;
+        if self.ack_when_kept {
+            ack_mode = PersistedAckMode::Manual;
+            // Each unanswered message has room for its answer: `try_ack` finds a full channel only by a fault.
+            options
+                .set_ack_mode(AckMode::Manual)
+                .set_receive_maximum(Some(UNANSWERED_MAX))
+                .set_request_channel_capacity(REQUESTS_MAX + usize::from(UNANSWERED_MAX));
+        }
         options.set_clean_start(self.session_expiry_s == 0);
         if self.session_expiry_s > 0 {
             options.set_session_expiry_interval(Some(self.session_expiry_s));
             options.set_session_store(EmptySession {
                 expiry_s: self.session_expiry_s,
+                ack_mode,
             });
         }
         if !self.health_topic.is_empty() {

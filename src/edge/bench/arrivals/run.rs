@@ -103,6 +103,7 @@ impl<'a> Simulation<'a> {
             },
             model: model().digest.as_str().to_owned(),
             outbox: outbox::Limits::default(),
+            review: crate::review::Limits::default(),
         };
         let limits = match wait {
             Wait::Adaptive => IntakeLimits::default(),
@@ -280,6 +281,7 @@ impl<'a> Simulation<'a> {
             }
             Action::Delete(id) => self.deliver(0, Event::Outbox(outbox::Event::Deleted(id))),
             Action::Reconnect
+            | Action::Review(_)
             | Action::PublishHealth(_)
             | Action::Ignored(_)
             | Action::GaveUp(_) => {}

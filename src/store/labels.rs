@@ -1,0 +1,158 @@
+//! Signed verdicts, kept for learning: what the physician signed, byte for byte, and the finding's reduced masks.
+//!
+//! ```text
+//!   labels       <finding>/<kept, hex>  -> digest, verdict as it came
+//!   label-masks  <finding>              -> digest, packed masks, as they are kept for the patient's next scan
+//! ```
+
+use super::database::Store;
+use super::error::StoreError;
+use super::priors::{opened, sealed};
+use super::tables::{LABEL_MASKS, LABELS, PRIOR_MASKS, Writing, keys_from};
+use crate::ids::FindingId;
+use crate::units::WallTime;
+use redb::ReadableDatabase;
+use std::time::Duration;
+
+/// How many are kept, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LabelLimits {
+    /// Kept at most for this long; nothing is kept when it is zero.
+    pub age_max: Duration,
+    /// Kept at most in all; the oldest go first.
+    pub count_max: usize,
+}
+
+impl Default for LabelLimits {
+    fn default() -> LabelLimits {
+        LabelLimits {
+            age_max: Duration::from_secs(730 * 86_400),
+            count_max: 2_000,
+        }
+    }
+}
+
+/// A signed verdict to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelRow {
+    /// The finding.
+    pub finding: FindingId,
+    /// The message, byte for byte: its signature can be checked again.
+    pub verdict: Vec<u8>,
+    /// When it was taken, by the box's wall clock.
+    pub kept: WallTime,
+    /// How many are kept.
+    pub limits: LabelLimits,
+}
+
+/// A label as it is read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The finding.
+    pub finding: FindingId,
+    /// The verdict's message, byte for byte.
+    pub verdict: Vec<u8>,
+    /// The finding's packed masks; none where none were kept.
+    pub masks: Option<Vec<u8>>,
+}
+
+impl Store {
+    /// The labels of `finding`, the oldest first.
+    pub fn labels_of(&mut self, finding: &FindingId) -> Result<Vec<Label>, StoreError> {
+        let doing = "reading the labels";
+        let masks = self.get(doing, LABEL_MASKS, finding.as_str())?;
+        let masks = masks.map(|bytes| opened(doing, &bytes)).transpose()?;
+        let mut labels = Vec::new();
+        for key in self.label_keys(doing, &format!("{finding}/"))? {
+            if let Some(bytes) = self.get(doing, LABELS, &key)? {
+                labels.push(Label {
+                    finding: finding.clone(),
+                    verdict: opened(doing, &bytes)?,
+                    masks: masks.clone(),
+                });
+            }
+        }
+        Ok(labels)
+    }
+
+    /// Forgets labels beyond `limits`, oldest first; returns how many. `now` is the wall clock where it can be believed:
+    /// without it none is too old.
+    pub fn prune_labels(
+        &mut self,
+        limits: &LabelLimits,
+        now: Option<WallTime>,
+    ) -> Result<usize, StoreError> {
+        let doing = "pruning the labels";
+        let surplus = surplus(self.label_keys(doing, "")?, limits, now);
+        if !surplus.is_empty() {
+            self.write(doing, |writing| forget(writing, &surplus))?;
+        }
+        Ok(surplus.len())
+    }
+
+    fn label_keys(&mut self, doing: &'static str, begin: &str) -> Result<Vec<String>, StoreError> {
+        self.read(doing, |database| {
+            match database.begin_read()?.open_table(LABELS) {
+                Ok(table) => Ok(keys_from(&table, begin, usize::MAX)?),
+                // A state that an earlier program made.
+                Err(redb::TableError::TableDoesNotExist(_)) => Ok(Vec::new()),
+                Err(error) => Err(error.into()),
+            }
+        })
+    }
+}
+
+/// Keeps a signed verdict with the masks that its finding has now, and lets go what it makes too many.
+pub(super) fn keep(writing: &Writing<'_>, label: &LabelRow) -> Result<(), StoreError> {
+    if label.limits.age_max.is_zero() {
+        return Ok(());
+    }
+    let id = label.finding.as_str();
+    let kept = label.kept.unix_millis().cast_unsigned();
+    writing.put(
+        LABELS,
+        &format!("{id}/{kept:016x}"),
+        &sealed(&label.verdict),
+    )?;
+    // The prior's masks go when the patient's next scans come; the label's stay.
+    if let Some(masks) = writing.get(PRIOR_MASKS, id)? {
+        writing.put(LABEL_MASKS, id, &masks)?;
+    }
+    let keys = writing.keys_from(LABELS, "", usize::MAX)?;
+    forget(writing, &surplus(keys, &label.limits, None))
+}
+
+fn forget(writing: &Writing<'_>, keys: &[String]) -> Result<(), StoreError> {
+    for key in keys {
+        writing.remove(LABELS, key)?;
+        let id = key.split('/').next().unwrap_or_default();
+        if writing.keys_from(LABELS, &format!("{id}/"), 1)?.is_empty() {
+            writing.remove(LABEL_MASKS, id)?;
+        }
+    }
+    Ok(())
+}
+
+/// The keys too old, and the oldest of those too many.
+fn surplus(keys: Vec<String>, limits: &LabelLimits, now: Option<WallTime>) -> Vec<String> {
+    let kept = |key: &String| {
+        let hex = key.rsplit('/').next()?;
+        let millis = u64::from_str_radix(hex, 16).ok()?;
+        Some(WallTime::from_unix_millis(millis.cast_signed()))
+    };
+    let mut dated: Vec<(Option<WallTime>, String)> =
+        keys.into_iter().map(|key| (kept(&key), key)).collect();
+    dated.sort();
+    let too_many = dated.len().saturating_sub(limits.count_max);
+    let too_old = |at: Option<WallTime>| match (now, at) {
+        (Some(now), Some(at)) => now.since(at) > limits.age_max,
+        (_, None) => true,
+        (None, Some(_)) => false,
+    };
+    dated
+        .into_iter()
+        .enumerate()
+        .filter(|(place, (at, _))| *place < too_many || too_old(*at))
+        .map(|(_, (_, key))| key)
+        .collect()
+}

@@ -1,0 +1,26 @@
+//! Who may say what: Ed25519 keys, their ids, signatures (RFC 8032).
+//!
+//! What is signed, and which key may sign it, is decided by later rooms; here a signature holds or it does not.
+
+mod key;
+mod signature;
+
+pub use key::{KeyId, PublicKey, SigningKey};
+pub use signature::Signature;
+
+/// Why something is not trusted. Holds nothing of what was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TrustError {
+    /// A text that is no key.
+    #[error("a public key is `ed25519:` and the base64 of 32 bytes; this one is not")]
+    Key,
+    /// A text that is no key id.
+    #[error("a key id has 16 hexadecimal digits, small letters; this one has not")]
+    KeyId,
+    /// A text that is no signature.
+    #[error("a signature is the base64 of 64 bytes; this one is not")]
+    SignatureForm,
+    /// The signature is not that of this key over these bytes.
+    #[error("the signature does not hold for what it stands under")]
+    Signature,
+}

@@ -1,0 +1,114 @@
+// Signing in: at the beginning, and again when a session has ended.
+
+import { h, freshId } from "./dom.js";
+import { languages, choose, current, t } from "./text.js";
+import { held } from "./store.js";
+import { api } from "./api.js";
+import { duration } from "./format.js";
+import { unlock } from "./sound.js";
+import { errorText } from "./errors.js";
+
+const STATION = "scanward.station";
+const STATION_CHARS_MAX = 64;
+
+/** The nursing station that acknowledgements name. */
+export function station() {
+  const { session } = held();
+  return keptStation() || session?.station_default || session?.site || "ward";
+}
+
+/** The station kept on this computer. */
+function keptStation() {
+  try {
+    return localStorage.getItem(STATION) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** `expired` says why one is asked again; `done` gets the session; `redraw` is for another language. */
+export function signInView({ expired, user, done, redraw }) {
+  const ids = { user: freshId("user"), password: freshId("password"), station: freshId("station"), hint: freshId("hint"), trouble: freshId("error") };
+  const text = { type: "text", autocapitalize: "none", spellcheck: "false", maxlength: "64", "aria-describedby": ids.trouble };
+  const name = h("input", { ...text, id: ids.user, name: "username", autocomplete: "username", required: true, value: user ?? null });
+  const password = h("input", { id: ids.password, name: "password", type: "password", autocomplete: "current-password", required: true, maxlength: "256", "aria-describedby": ids.trouble });
+  const station = h("input", { id: ids.station, name: "station", type: "text", autocomplete: "off", maxlength: String(STATION_CHARS_MAX), value: keptStation(), "aria-describedby": ids.hint });
+  const trouble = h("p", { class: "field-error", id: ids.trouble, role: "alert" });
+  const button = h("button", { type: "submit", class: "button large" }, t("signin.submit"));
+
+  async function submit(event) {
+    event.preventDefault();
+    unlock(); // the click that lets the page sound
+    trouble.textContent = "";
+    button.disabled = true;
+    try {
+      await api.signIn(name.value.trim(), password.value);
+      try {
+        localStorage.setItem(STATION, station.value.trim());
+      } catch {
+        // not kept, then
+      }
+      password.value = "";
+      done(await api.session());
+    } catch (error) {
+      trouble.textContent = words(error);
+      password.value = "";
+      password.focus();
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  const root = h(
+    "main",
+    { class: "signin", id: "main" },
+    h(
+      "div",
+      { class: "signin-card" },
+      h("p", { class: "brand" }, h("span", { class: "logo", "aria-hidden": "true" }), "scanward"),
+      expired
+        ? h("div", { class: "note note-bad", role: "alert" }, h("h1", null, t("signin.expired")), h("p", null, t("signin.expired.text")))
+        : [h("h1", null, t("signin.title")), h("p", { class: "quiet" }, t("signin.lead"))],
+      h(
+        "form",
+        { onsubmit: submit },
+        h("div", { class: "field" }, h("label", { for: ids.user }, t("signin.user")), name),
+        h("div", { class: "field" }, h("label", { for: ids.password }, t("signin.password")), password),
+        h("div", { class: "field" }, h("label", { for: ids.station }, t("signin.station")), h("p", { class: "details", id: ids.hint }, t("signin.station.hint")), station),
+        trouble,
+        button,
+      ),
+      languageSwitch(redraw),
+      h("p", { class: "notice" }, t("notice")),
+    ),
+  );
+  return { root, focus: () => (user ? password : name).focus() };
+}
+
+function words(error) {
+  if (error.status === 429) return t("signin.limited", { seconds: error.retryAfter ?? 60 });
+  if (error.code === "locked") return t("signin.locked", { duration: duration(error.retryAfter ?? 900) });
+  return errorText(error, { "http-401": "signin.wrong" });
+}
+
+/** A button for each language, under its own name. */
+export function languageSwitch(redraw) {
+  const buttons = languages().map(({ tag, own }) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: "language",
+        lang: tag,
+        "aria-pressed": String(current().tag === tag),
+        "data-focus": `language-${tag}`,
+        onclick: () => {
+          choose(tag);
+          redraw();
+        },
+      },
+      own,
+    ),
+  );
+  return h("div", { class: "languages", role: "group", "aria-label": t("language") }, buttons);
+}
