@@ -1,9 +1,5 @@
 //! Canonical JSON against the examples of RFC 8785, and against its rules on values drawn at random.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers outside #[test] functions"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers outside #[test] functions")]
 
 use proptest::prelude::*;
 use scanward::wire::canonical;

@@ -189,20 +189,20 @@ impl<T: FnMut(Notice)> Connection<'_, T> {
     }
 
     fn packet(&mut self, packet: Packet) {
-        let notice = match packet {
-            Packet::Publish(publish) => Notice::Message {
-                topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+        if let Packet::SubAck(answer) = &packet {
+            let is_granted =
+                |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
+            let codes = answer.return_codes.iter();
+            let refused = codes.filter(|code| !is_granted(code)).count();
+            (self.tell)(Notice::Subscribed { refused });
+        }
+        if let Packet::Publish(publish) = packet {
+            let topic = String::from_utf8_lossy(&publish.topic).into_owned();
+            (self.tell)(Notice::Message {
+                topic,
                 payload: publish.payload.to_vec(),
-            },
-            Packet::SubAck(answer) => {
-                let granted =
-                    |code: &&SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
-                let refused = answer.return_codes.iter().filter(granted).count();
-                Notice::Subscribed { refused }
-            }
-            _ => return,
-        };
-        (self.tell)(notice);
+            });
+        }
     }
 
     async fn send(&mut self, parcel: Parcel) {
