@@ -56,6 +56,9 @@ pub mod preview;
 /// Masks for other programs: NIfTI-1.
 pub mod nifti;
 
+/// A finding as a page for people: HTML that stands alone.
+pub mod report;
+
 /// The stages in order, as one pure function.
 pub mod pipeline;
 

@@ -31,6 +31,8 @@ fn the_help_of_each_command_says_what_a_technician_asks() {
                 "--mask",
                 ".nii.gz",
                 "--preview",
+                "--report",
+                ".html",
                 "--model",
                 "Ends with 3",
             ],

@@ -22,7 +22,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("anyhow", &["infer"]),
     ("argon2", &["ward"]),
     ("axum", &["ward"]),
-    ("base64", &["trust"]),
+    ("base64", &["trust", "report"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),

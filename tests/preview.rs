@@ -9,7 +9,7 @@
 
 use scanward::lung::{LungLimits, LungMask, segment};
 use scanward::phantom::{Phantom, PhantomSpec, VoxelTruth};
-use scanward::preview::{Outlines, PICTURE_BYTES_MAX, picture};
+use scanward::preview::{Caption, Outlines, PICTURE_BYTES_MAX, picture};
 use scanward::series::{SeriesLimits, SliceGeometry, gate};
 use scanward::units::{Millilitre, Spacing};
 use scanward::volume::{
@@ -111,6 +111,48 @@ fn the_bar_is_ten_centimetres_of_the_picture() {
     let bar = picture.longest_white_run();
     let lesion_mm = 100.0 * lesion as f64 / bar as f64;
     assert!((lesion_mm - 56.0).abs() < 2.0, "{lesion_mm} mm");
+}
+
+#[test]
+fn the_model_is_named_in_the_last_line_and_nowhere_else() {
+    let chest = phantom(12);
+    let by = |model| Picture::read(&chest.picture_by(model, Outlines::Shown).unwrap());
+    let (one, other) = (by("covid-ct 1.1.0"), by("covid-ct 1.2.0"));
+    let differ: BTreeSet<usize> = (0..one.pixels.len())
+        .filter(|at| one.pixels[*at] != other.pixels[*at])
+        .map(|at| at / one.width)
+        .collect();
+    let line = one.height - 26..one.height - 10;
+    assert!(!differ.is_empty());
+    assert!(
+        differ.iter().all(|row| line.contains(row)),
+        "{differ:?}, {line:?}"
+    );
+    // A name of any length changes neither the size nor the margin.
+    let long = by(&"a very long name of a network ".repeat(40));
+    assert_eq!((long.width, long.height), (one.width, one.height));
+    let margin = long.width - 12..long.width;
+    assert!(
+        line.clone()
+            .all(|y| margin.clone().all(|x| long.at(x, y) == long.at(0, 0)))
+    );
+}
+
+#[test]
+fn hidden_outlines_leave_the_words_the_same_with_and_without_lesion() {
+    let sick = phantom(12);
+    let healthy = Chest {
+        volume: sick.volume.clone(),
+        lung: sick.lung.clone(),
+        lesion: Grid3::filled(sick.volume.hu.shape(), 0),
+    };
+    let last_line = |chest: &Chest| {
+        let picture = Picture::read(&chest.picture(Outlines::Hidden).unwrap());
+        let rows = picture.height - 26..picture.height;
+        let words = rows.flat_map(|y| (0..500).map(move |x| [x, y]));
+        words.map(|[x, y]| picture.at(x, y)).collect::<Vec<_>>()
+    };
+    assert!(last_line(sick) == last_line(&healthy));
 }
 
 #[test]
@@ -255,7 +297,12 @@ impl Chest {
     }
 
     fn picture(&self, outlines: Outlines) -> Option<Vec<u8>> {
-        picture(&self.volume, &self.lung, &self.lesion, outlines)
+        self.picture_by("covid-ct 1.1.0", outlines)
+    }
+
+    fn picture_by(&self, model: &str, outlines: Outlines) -> Option<Vec<u8>> {
+        let caption = Caption { outlines, model };
+        picture(&self.volume, &self.lung, &self.lesion, caption)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::args::AnalyzeArguments;
 use super::{Ending, Stopped, print, report};
 use crate::edge::{
-    Analysis, Failure, Found, Gathered, LeftOut, Prior, Tell, default_model_folder, save,
+    Analysis, Failure, Found, Gathered, LeftOut, Page, Prior, Tell, default_model_folder, save,
     write_mask,
 };
 use crate::wire::FindingPayload;
@@ -17,26 +17,35 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Ending, Stopped> {
     let earlier = arguments.prior.as_slice();
     let earlier = Gathered::from_paths(earlier).map_err(Stopped::usage)?;
     let folder = arguments.model.clone().unwrap_or_else(default_model_folder);
-    let mut analysis = Analysis::new(&folder, arguments.preview.is_some())?;
+    let preview = arguments.preview.is_some() || arguments.report.is_some();
+    let mut analysis = Analysis::new(&folder, preview)?;
+    let page = arguments.report.as_ref();
+    let page = page.map(|file| Page::new(file, &analysis)).transpose();
+    let page = page.map_err(Stopped::usage)?;
     let prior = match &arguments.prior {
         Some(path) => Some(prior(&mut analysis, earlier, path)?),
         None => None,
     };
-    let mut course = Course::new(arguments);
+    let mut course = Course::new(arguments, page);
     analysis.run(gathered, prior.as_ref(), &mut |told| course.told(told))?;
     course.end()
 }
 
-/// The masks' format is told by the name.
+/// A mask's format is told by the name; a page of another name would not open where it should.
 fn check_names(arguments: &AnalyzeArguments) -> Result<(), Failure> {
-    let name = |path: &PathBuf| path.to_string_lossy().to_ascii_lowercase();
-    match arguments.mask.as_ref().map(name) {
-        Some(mask) if !mask.ends_with(".nii") && !mask.ends_with(".nii.gz") => Err(Failure::new(
-            format!("--mask {mask} is not the name of a NIfTI file"),
-            "let the name end with .nii or .nii.gz",
-        )),
-        Some(_) | None => Ok(()),
-    }
+    let check = |option, file: Option<&PathBuf>, what, endings: [&str; 2]| {
+        let name = file.map(|file| file.to_string_lossy().to_ascii_lowercase());
+        match name.filter(|name| !endings.iter().any(|ending| name.ends_with(ending))) {
+            Some(name) => Err(Failure::new(
+                format!("{option} {name} is not the name of {what}"),
+                format!("let the name end with {}", endings.join(" or ")),
+            )),
+            None => Ok(()),
+        }
+    };
+    let (mask, report) = (arguments.mask.as_ref(), arguments.report.as_ref());
+    check("--mask", mask, "a NIfTI file", [".nii", ".nii.gz"])?;
+    check("--report", report, "an HTML page", [".html", ".htm"])
 }
 
 /// The one prior that `path` holds.
@@ -83,10 +92,11 @@ struct Course<'a> {
     box_failed: bool,
     /// Series that a mask or picture was written for.
     drawn: usize,
+    page: Option<Page>,
 }
 
 impl Course<'_> {
-    fn new(arguments: &AnalyzeArguments) -> Course<'_> {
+    fn new(arguments: &AnalyzeArguments, page: Option<Page>) -> Course<'_> {
         Course {
             arguments,
             progress: Progress::new(""),
@@ -95,6 +105,7 @@ impl Course<'_> {
             lost: false,
             box_failed: false,
             drawn: 0,
+            page,
         }
     }
 
@@ -137,6 +148,9 @@ impl Course<'_> {
             }
             print::out(&lines.join("\n"));
         }
+        if let Some(page) = &mut self.page {
+            page.add(&found);
+        }
         self.box_failed |= found.box_failed;
         self.payloads.push(found.payload);
         Ok(())
@@ -170,11 +184,19 @@ impl Course<'_> {
     fn left_out(&mut self, left_out: &LeftOut) {
         let file = report::plain(&left_out.file.display().to_string());
         print::note(&format!("{file}: {}", report::plain(&left_out.reason)));
+        if let Some(page) = &mut self.page {
+            page.leave_out(left_out);
+        }
         self.left_out += 1;
         self.lost |= left_out.lost;
     }
 
-    fn end(self) -> Result<Ending, Stopped> {
+    fn end(mut self) -> Result<Ending, Stopped> {
+        // A page about nothing is written too: an older one in its place would be read as this series'.
+        if let Some(page) = self.page.take() {
+            let file = report::plain(&page.write()?.display().to_string());
+            print::note(&format!("report in {file}"));
+        }
         if self.arguments.json {
             print::out(&json(&self.payloads)?);
         }

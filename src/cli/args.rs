@@ -217,6 +217,9 @@ pub(crate) struct AnalyzeArguments {
     /// Write the preview picture, PNG.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) preview: Option<PathBuf>,
+    /// Write one page about all series, to read, print or keep: .html, which needs nothing besides itself.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) report: Option<PathBuf>,
     /// The model's folder: one manifest (.toml) and its network (.onnx); the installed one when left out.
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub(crate) model: Option<PathBuf>,

@@ -10,20 +10,22 @@ use super::prior::Prior;
 use super::reader::Reader;
 use super::{model_folder, start};
 use crate::daemon::identity;
-use crate::dicom::ReadLimits;
+use crate::dicom::{Header, ReadLimits};
 use crate::fault::Fault;
 use crate::ids::{FindingId, Redacted, SeriesKey};
 use crate::infer::EngineOptions;
 use crate::intake::{Action, Event, Intake, IntakeLimits, ReadResult, Reading, Ready, is_skipped};
+use crate::model::ModelManifest;
 use crate::nifti::{NativeMask, Packing};
 use crate::outcome::{Outcome, Why};
-use crate::pipeline::Triage;
+use crate::pipeline::{Stage, Triage};
 use crate::refusal::Refusal;
 use crate::series::SeriesRules;
 use crate::units::Moment;
 use crate::wire::{FindingPayload, IdentityLevel, IntendedUse, Profile};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A file given by hand does not grow any more: it is not tried again.
@@ -34,6 +36,7 @@ pub struct Analysis {
     judge: Judge,
     reader: Reader,
     clock: Clock,
+    limits: Vec<String>,
 }
 
 /// What the caller is told while an analysis runs.
@@ -59,6 +62,10 @@ pub struct Found {
     pub triage: Option<Box<Triage>>,
     /// The picture, PNG, when it was asked for and there is one.
     pub preview: Option<Vec<u8>>,
+    /// The header of its first instance.
+    pub header: Arc<Header>,
+    /// How long each stage took, as far as it came.
+    pub stages: Vec<(Stage, Duration)>,
     /// The folder, archive or file that its files lie in.
     pub place: PathBuf,
     /// This series as the prior of another; none when it was not triaged.
@@ -91,11 +98,23 @@ impl Analysis {
         let secret = Redacted::new(start::fresh_secret()?);
         let reader = Reader::new(ReadLimits::default(), judge.spacing_mm(), secret);
         let clock = Clock::start();
+        let limits = model_folder::limits(folder, judge.manifest());
         Ok(Analysis {
             judge,
             reader,
             clock,
+            limits,
         })
+    }
+
+    /// The model's manifest.
+    pub fn manifest(&self) -> &ModelManifest {
+        self.judge.manifest()
+    }
+
+    /// The model's limits, as the card beside it states them; none when there is no card.
+    pub fn limits(&self) -> &[String] {
+        &self.limits
     }
 
     /// Takes every file of `gathered` through to the endings of its series; compares each with `prior`.
@@ -202,6 +221,8 @@ impl Course<'_> {
         }
         let found = Found {
             payload: payload(&mut judged)?,
+            header: Arc::clone(&judged.judgement.ready.facts.header),
+            stages: judged.stages,
             place: self.place(&closed.key),
             box_failed: matches!(
                 judged.judgement.outcome,

@@ -13,7 +13,7 @@ use crate::outcome::{
     LesionFacts, ModelFacts, Outcome, SeriesFacts, TimingFacts, TriagedSeries, Why, ZoneBurden,
 };
 use crate::pipeline::{PipelineLimits, PipelineSlice, Stage, Triage, left_out, triage_in_stages};
-use crate::preview::{self, Outlines};
+use crate::preview::{self, Caption, Outlines};
 use crate::registration::ReducedChest;
 use crate::series::SeriesRules;
 use crate::units::WallTime;
@@ -203,7 +203,11 @@ impl Judge {
             let packing = std::thread::Builder::new().spawn_scoped(scope, || {
                 ReducedChest::of(lung, lesion, volume.spacing)?.pack()
             });
-            let draw = |outlines| preview::picture(volume, lung, lesion, outlines);
+            let model = &self.manifest.title();
+            let draw = |outlines| {
+                let caption = Caption { outlines, model };
+                preview::picture(volume, lung, lesion, caption)
+            };
             let preview = self.outlines.and_then(draw);
             // Without a thread to spare, or after a panic in it, there is nothing to compare the next scan with.
             let masks = packing.ok().and_then(|packing| packing.join().ok()?);

@@ -1,7 +1,7 @@
 //! The folder of the active model: one manifest and the network it vouches for.
 
 use super::failure::Failure;
-use crate::model::{ModelManifest, ModelPackage};
+use crate::model::{ModelManifest, ModelPackage, limits_of};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 /// The largest network.
 const NETWORK_BYTES_MAX: u64 = 256 << 20;
+/// What describes the model to people, beside it.
+const CARD: &str = "MODEL_CARD.md";
 /// Where the package of an installed system puts the model.
 const INSTALLED: &str = "/usr/share/scanward/models";
 /// A program that was built from the sources finds `models/` so many folders above itself.
@@ -34,6 +36,12 @@ pub fn load(folder: &Path) -> Result<ModelPackage, Failure> {
     let manifest = ModelManifest::parse(&text).map_err(unfit)?;
     let network = bounded(&folder.join(&manifest.file), NETWORK_BYTES_MAX)?;
     ModelPackage::parse(&text, network).map_err(unfit)
+}
+
+/// The limits that the model card in `folder` states of the model; none when there is no card of this model.
+pub(super) fn limits(folder: &Path, manifest: &ModelManifest) -> Vec<String> {
+    let card = bounded(&folder.join(CARD), MANIFEST_BYTES_MAX).unwrap_or_default();
+    limits_of(&String::from_utf8_lossy(&card), &manifest.title())
 }
 
 /// Where the model lies when nobody says: beside the program or above it, else where packages install it.

@@ -18,11 +18,29 @@ pub fn save(
     let written = write(&fresh, fill).and_then(|()| fs::rename(&fresh, file));
     written.map_err(|error| {
         let _never_made = fs::remove_file(&fresh);
-        Failure::new(
-            format!("{} cannot be written: {error}", file.display()),
-            "give a file in an existing folder that you may write, on a disk with free space",
-        )
+        cannot_be_written(file, &error)
     })
+}
+
+/// Whether [`save`] could write `file`, for whoever would learn it too late. What is there stays as it is.
+///
+/// Errors: the folder is missing or may not be written; `file` is a folder.
+pub(super) fn check(file: &Path) -> Result<(), Failure> {
+    if file.is_dir() {
+        let error = io::Error::from(io::ErrorKind::IsADirectory);
+        return Err(cannot_be_written(file, &error));
+    }
+    let fresh = beside(file);
+    let tried = write(&fresh, |_| Ok(()));
+    let _never_made = fs::remove_file(&fresh);
+    tried.map_err(|error| cannot_be_written(file, &error))
+}
+
+fn cannot_be_written(file: &Path, error: &io::Error) -> Failure {
+    Failure::new(
+        format!("{} cannot be written: {error}", file.display()),
+        "give a file in an existing folder that you may write, on a disk with free space",
+    )
 }
 
 fn write(
@@ -69,6 +87,15 @@ mod tests {
             (fs::read(&file).unwrap().as_slice(), names()),
             (&b"second"[..], 1)
         );
+    }
+
+    #[test]
+    fn a_check_tells_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        check(&folder.path().join("out.html")).unwrap();
+        assert!(check(&folder.path().join("no/out.html")).is_err());
+        assert!(check(folder.path()).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -29,4 +29,24 @@ impl Quality {
             Quality::StudyUidUnusable => "study-uid-unusable",
         }
     }
+
+    /// The same in words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Quality::LungsCutOff => {
+                "A lung reaches the first or last slice: what lies beyond was not scanned, and is not in the burden."
+            }
+            Quality::ThickSlices => {
+                "Slices lie more than 5 mm apart: small lesions can be missed, and volumes are rough."
+            }
+            Quality::LowLungVolume => {
+                "Less than 2 litres of air-holding lung: expiration, a child, or much consolidation."
+            }
+            Quality::InstanceUidsUnusable => {
+                "SOP Instance UIDs are empty: instances were told apart by position and content."
+            }
+            Quality::TimesFromArrival => "The files carry no scan date.",
+            Quality::StudyUidUnusable => "The Study Instance UID is empty.",
+        }
+    }
 }

@@ -21,6 +21,15 @@ pub enum Outlines {
     Hidden,
 }
 
+/// What the picture says of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caption<'a> {
+    /// Whether its lesions are outlined.
+    pub outlines: Outlines,
+    /// Its name and version; cut where it is too long for the picture.
+    pub model: &'a str,
+}
+
 /// Largest picture, bytes. Source: the contract of the topic `preview`.
 pub const PICTURE_BYTES_MAX: usize = 128 * 1024;
 
@@ -33,19 +42,20 @@ const PIXELS_MAX: usize = 2_000_000;
 /// Returns the preview picture of a finding as PNG, at most [`PICTURE_BYTES_MAX`] bytes.
 ///
 /// Left the axial, right the coronal plane with the most lesion (without lesion: the most lung), at one scale, in the lung
-/// window, the patient's right on the left, the head on top. It shows nothing that names a patient. The same input gives
+/// window, the patient's right on the left, the head on top; where each lies, in the patient's millimetres; the notice and the
+/// model. It shows nothing that names a patient. The same input gives
 /// the same bytes. `lesion` and `lung` lie on the grid of `volume`, index order `z, y, x`; `lesion` is 0 outside.
 /// `None` when the grids differ in shape, hold nothing, or fit no picture of that size.
 pub fn picture(
     volume: &Volume,
     lung: &LungMask,
     lesion: &Grid3<u8>,
-    outlines: Outlines,
+    caption: Caption<'_>,
 ) -> Option<Vec<u8>> {
     let sections = section::sections(volume, lung, lesion)?;
     PIXELS_PER_VOXEL.iter().find_map(|pixels| {
         let mm = volume.spacing.x() / pixels;
-        let sheet = sheet::sheet(&sections, mm, outlines, PIXELS_MAX)?;
+        let sheet = sheet::sheet(&sections, mm, caption, PIXELS_MAX)?;
         sheet.png().filter(|png| png.len() <= PICTURE_BYTES_MAX)
     })
 }

@@ -19,6 +19,8 @@ const MARGIN_MM: f64 = 35.0;
 pub(super) struct Section {
     /// What it is called.
     pub(super) title: &'static str,
+    /// Where it lies in the patient, such as `z -312 mm`.
+    pub(super) place: String,
     /// Columns of a row.
     columns: usize,
     /// HU.
@@ -62,8 +64,12 @@ pub(super) fn sections(
     let axial: Vec<[usize; 2]> = (0..height).map(|row| [z, row]).collect();
     let coronal: Vec<[usize; 2]> = (0..depth).rev().map(|plane| [plane, y]).collect();
     let head_first = depth - shown_z.end..depth - shown_z.start;
-    let section = |title, rows: &[[usize; 2]], row_mm, shown_rows| Section {
+    // A slice that lies aslant is named by the millimetre of its middle.
+    let [_, _, height_mm] = volume.place([z, height / 2, width / 2]);
+    let [_, depth_mm, _] = volume.place([depth / 2, y, width / 2]);
+    let section = |title, place, rows: &[[usize; 2]], row_mm, shown_rows| Section {
         title,
+        place,
         columns: width,
         hu: lines(&volume.hu, rows, f32::from),
         lesion: lines(lesion, rows, |cell| f32::from(u8::from(inside(cell)))),
@@ -71,8 +77,20 @@ pub(super) fn sections(
         shown: [shown_rows, shown_x.clone()],
     };
     Some([
-        section("Axial", &axial, volume.spacing.y(), shown_y),
-        section("Coronal", &coronal, volume.spacing.z(), head_first),
+        section(
+            "Axial",
+            format!("z {} mm", rounded(height_mm)),
+            &axial,
+            volume.spacing.y(),
+            shown_y,
+        ),
+        section(
+            "Coronal",
+            format!("y {} mm", rounded(depth_mm)),
+            &coronal,
+            volume.spacing.z(),
+            head_first,
+        ),
     ])
 }
 
@@ -274,6 +292,11 @@ fn shown(sick: &[usize], airy: &[usize], mm: f64) -> Range<usize> {
     };
     let margin = super::whole(MARGIN_MM / mm);
     first.saturating_sub(margin)..(last + 1 + margin).min(sick.len())
+}
+
+/// The nearest whole number, never -0.
+fn rounded(value: f64) -> f64 {
+    value.round() + 0.0
 }
 
 /// `shown` made `wanted` long around its middle, as far as `count` allows: both pictures get one height.

@@ -39,6 +39,20 @@ pub struct Volume {
     pub histogram: [u64; HISTOGRAM_BINS],
 }
 
+impl Volume {
+    /// Where the centre of voxel `z, y, x` lies in the patient, LPS mm.
+    pub fn place(&self, voxel: [usize; 3]) -> [f64; 3] {
+        let edges = [self.spacing.z(), self.spacing.y(), self.spacing.x()];
+        let mut place = self.origin;
+        for ((index, edge), axis) in voxel.into_iter().zip(edges).zip(self.axes) {
+            for (sum, part) in place.iter_mut().zip(axis) {
+                *sum += index as f64 * edge * part;
+            }
+        }
+        place
+    }
+}
+
 /// Builds the volume of `slices`, given in any order; `geometry` holds their order and flips.
 ///
 /// z is resampled to `target` by linear interpolation between slice centres, after a Gaussian of σ = 0.42 × target/step

@@ -12,7 +12,7 @@ use crate::infer::{Backend, EngineOptions, Int8Network, Isa};
 use crate::intake::Ready;
 use crate::model::ModelPackage;
 use crate::pipeline::{PipelineLimits, PipelineSlice, Stage, Triage, triage_in_stages};
-use crate::preview::{Outlines, picture};
+use crate::preview::{Caption, Outlines, picture};
 use crate::units::Hu;
 use crate::volume::{Grid3, Region};
 use crate::wire::IntendedUse;
@@ -78,7 +78,10 @@ pub fn run_for_instructions(
         &triage.volume,
         &triage.lung,
         &triage.lesion,
-        Outlines::Shown,
+        Caption {
+            outlines: Outlines::Shown,
+            model: &package.manifest().title(),
+        },
     );
     cut("preview");
     for (isa, edge) in LAYERS {
