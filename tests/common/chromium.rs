@@ -153,10 +153,10 @@ impl Window {
             "/execute/async",
             &json!({"script": script, "args": arguments}),
         );
-        match answer {
-            Value::Array(mut answer) => answer.remove(0),
-            error => panic!("the script failed: {error}"),
-        }
+        let Value::Array(mut answer) = answer else {
+            panic!("the script failed: {answer}");
+        };
+        answer.remove(0)
     }
 
     /// Waits until `script` returns something that holds, and returns it.

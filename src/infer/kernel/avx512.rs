@@ -1,7 +1,8 @@
 //! AVX-512 VNNI: 16 output channels a register.
 #![expect(
     unsafe_code,
-    reason = "vector instructions on raw pointers, bounded by `Row::check`"
+    clippy::indexing_slicing,
+    reason = "vector instructions on raw pointers, bounded by `Row::check`; arrays of registers have constant places"
 )]
 
 use super::tile::{Place, Tiles, by_width};
