@@ -163,9 +163,13 @@ fn several_series_have_a_section_each_and_a_refused_one_says_why() {
     stands_alone(&html);
     assert_eq!(html.matches("<section class=\"series\">").count(), 2);
     assert_eq!(html.matches("<img ").count(), 1);
+    let at = |words| html.find(words).unwrap();
+    assert!(
+        at("badge urgent") < at("badge refused"),
+        "the urgent one comes first"
+    );
     for words in [
-        "2 series: 1 ",
-        "1 not triaged",
+        "2 series: 1 urgent, 1 not triaged",
         "slice missing between z = 145.0 mm and z = 155.0 mm",
         "geometry-gap",
         "export the series again",

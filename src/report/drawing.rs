@@ -63,7 +63,7 @@ pub(super) fn burdens(lesion: &LesionPayload, html: &mut Html) {
 
 /// The change of each zone.
 pub(super) fn changes(zones: &[ZoneChangePayload], html: &mut Html) {
-    html.raw("<figure><figcaption>Change since the prior by zone, points</figcaption>");
+    html.raw("<figure><figcaption>Change by zone, points</figcaption>");
     lungs("Change of the six zones of the lungs", html, |zone| {
         let found = zones.iter().find(|found| found.zone == zone)?;
         let change = found.burden_change_points;

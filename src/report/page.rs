@@ -10,6 +10,9 @@ use crate::wire::NOTICE;
 /// Files of no series that are named; of the rest the number is told.
 pub const FILES_MAX: usize = 20;
 
+/// The order of sections. A series that was not triaged may be as bad as any.
+const ORDER: [&str; 4] = ["critical", "urgent", "not triaged", "routine"];
+
 /// Before the title. The policy lets in nothing but the page's own style and pictures that lie in it.
 const TOP: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
     <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
@@ -79,8 +82,8 @@ pub fn page(sections: &[Section], about: &About<'_>) -> String {
         );
         html.element("p", "notice", &text);
     }
-    left_out(about, &mut html);
     model(about, &mut html);
+    left_out(about, &mut html);
     html.raw("</main></body></html>\n");
     html.into_text()
 }
@@ -90,8 +93,7 @@ fn outcomes(sections: &[Section]) -> String {
     if sections.len() < 2 {
         return String::new();
     }
-    let words = ["critical", "urgent", "routine", "not triaged"];
-    let counts = words.iter().filter_map(|word| {
+    let counts = ORDER.iter().filter_map(|word| {
         let count = sections.iter().filter(|section| section.outcome == *word);
         let count = count.count();
         (count > 0).then(|| format!("{count} {word}"))

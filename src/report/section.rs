@@ -55,7 +55,7 @@ pub struct FoundLesions<'a> {
 #[derive(Clone, Debug)]
 pub struct Section {
     pub(super) html: Html,
-    /// One line for the page's list.
+    /// Its priority, or that it has none.
     pub(super) outcome: &'static str,
 }
 
