@@ -3,6 +3,9 @@
 //! `SCANWARD_REPORT_FOLDER=DIR cargo test --test report` leaves the pages there to be looked at.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     dead_code,

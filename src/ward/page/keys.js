@@ -54,7 +54,7 @@ export function keysView() {
 
   /** Whether the server trusts it; null where the server does not say. */
   function isTrusted(key) {
-    return known.trusted ? known.trusted.some((it) => it.key_id === key.key_id) : null;
+    return known.trusted ? known.trusted.includes(`ed25519:${key.public_key}`) : null;
   }
 
   function tell(text, bad = false) {
