@@ -301,7 +301,7 @@ fn what_came_while_the_line_was_down_is_caught_up_without_doubles() {
     if is_missing("line") {
         return;
     }
-    let room = Wardroom::new("");
+    let mut room = Wardroom::new("");
     let _server = room.start_listening();
     let proxy = Proxy::start(room.port, Cut::Never);
     let driver = Driver::start();
@@ -372,6 +372,12 @@ fn what_came_while_the_line_was_down_is_caught_up_without_doubles() {
         "return document.querySelectorAll('tr.row-critical').length === 4",
     );
     assert_eq!(chan.count("tr[data-id]"), 5);
+
+    // The server is there, and hears no box: no news is no good news.
+    room.broker.take().unwrap().stop();
+    let told = "return document.querySelector('.banner-bad')?.innerText.includes('hears nothing from the boxes')";
+    chan.until_within(6 * PATIENCE, "the broker's absence to be told", told);
+    chan.picture("list-no-broker");
     clean(&chan);
 }
 
@@ -439,8 +445,8 @@ fn the_page_speaks_chinese_and_both_languages_say_the_same() {
         return;
     }
     let room = Wardroom::new("");
-    let _server = room.start_listening();
     fs::write(room.root().join("names.csv"), NAMES).unwrap();
+    let _server = room.start_listening();
     let mut told = golden("finding-compared-whole");
     told["id"] = id(1).into();
     told["data"]["priority"] = "critical".into();
@@ -461,7 +467,7 @@ fn the_page_speaks_chinese_and_both_languages_say_the_same() {
     chan.picture("sign-in-chinese");
     chan.sign_in("chan", &format!("{PASSWORD}chan"));
     chan.await_text("h1", "結果");
-    chan.await_element("tr[data-id]");
+    chan.await_text("tr[data-id]", "陳大文");
     chan.picture("list-chinese");
     let keys = chan.run_slow(
         "const { en } = await import('/assets/en.js');
@@ -511,7 +517,7 @@ fn whatever_a_box_or_a_user_writes_shows_as_text() {
     let quoted = format!("\"{}\"", EVIL.replace('"', "\"\""));
     fs::write(
         room.root().join("names.csv"),
-        format!("key,name,id,birth_date\nEVIL,{quoted},{quoted},{quoted}\n"),
+        format!("accession,name,patient_id,birth_date\nEVIL,{quoted},{quoted},{quoted}\n"),
     )
     .unwrap();
     let _server = room.start_listening();
@@ -556,8 +562,11 @@ fn whatever_a_box_or_a_user_writes_shows_as_text() {
             "both findings",
             "return document.querySelectorAll('tr[data-id]').length === 2",
         );
-        if user != "ops" {
+        if user == "ops" {
+            assert_eq!(window.count("tr button"), 0, "IT acknowledges nothing");
+        } else {
             window.await_text("tr[data-id]", "<script>");
+            window.await_text(".patient-link", "window.pwned=1");
             window.await_text(".c-state", NAME);
         }
         let mut views = vec![
@@ -650,10 +659,13 @@ fn every_view_is_usable_by_everybody() {
                 window.until("the view", "return document.querySelector('main h1') && !document.querySelector('main').innerText.includes('Loading')");
                 for dark in [false, true] {
                     window.dark(dark);
+                    let shown = view
+                        .trim_matches(['#', '/'])
+                        .replace("/00000000-0000-5000-8000-00000000000", "-");
+                    let shown = if shown.is_empty() { "list" } else { &shown };
                     let name = format!(
-                        "{user}-{}-{}{}",
+                        "{user}-{}-{shown}{}",
                         look.width,
-                        view.trim_matches(['#', '/']).replace('/', "-"),
                         if dark { "-dark" } else { "" }
                     );
                     found.extend(complaints_of(&name, &window));
@@ -733,7 +745,7 @@ fn the_page_writes_canonical_json_as_the_box_does() {
 
 // Helpers.
 
-const NAMES: &str = "key,name,id,birth_date\nA1,CHAN^TAI MAN=陳^大文,PID-0815,19560101\nACC-4711,WONG^SIU MING,PID-2277,19710611\n";
+const NAMES: &str = "accession,name,patient_id,birth_date\nA1,CHAN^TAI MAN=陳^大文,PID-0815,19560101\nACC-4711,WONG^SIU MING,PID-2277,19710611\n";
 
 /// Nothing of the page's own went wrong.
 fn clean(window: &Window) {
