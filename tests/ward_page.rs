@@ -217,7 +217,7 @@ fn a_physician_enrols_signs_and_is_believed_until_the_key_is_revoked() {
     lee.await_element(".verdict-form");
     lee.click(".verdict button[type=submit]");
     lee.await_text(".verdict .field-error", "Choose a decision.");
-    lee.click("input[value=correct]");
+    lee.click(".choice:has([value=correct]) label");
     lee.write(".verdict input[inputmode=decimal]", "140");
     lee.click(".verdict button[type=submit]");
     lee.await_text(".verdict .field-error", "Enter a number from 0 to 100.");
@@ -245,7 +245,7 @@ fn a_physician_enrols_signs_and_is_believed_until_the_key_is_revoked() {
     lee.picture("verdict-done");
 
     // A later verdict replaces it; what the page did not show cannot be signed.
-    lee.click("input[value=confirm]");
+    lee.click(".choice:has([value=confirm]) label");
     lee.click(".verdict button[type=submit]");
     lee.click("dialog .button");
     lee.await_text(".finding-head", "Confirmed");
@@ -300,7 +300,7 @@ fn what_came_while_the_line_was_down_is_caught_up_without_doubles() {
     if is_missing("line") {
         return;
     }
-    let room = Wardroom::new("");
+    let mut room = Wardroom::new("");
     let _server = room.start_listening();
     let proxy = Proxy::start(room.port, Cut::Never);
     let driver = Driver::start();
@@ -371,6 +371,12 @@ fn what_came_while_the_line_was_down_is_caught_up_without_doubles() {
         "return document.querySelectorAll('tr.row-critical').length === 4",
     );
     assert_eq!(chan.count("tr[data-id]"), 5);
+
+    // The server is there, and hears no box: no news is no good news.
+    room.broker.take().unwrap().stop();
+    let told = "return document.querySelector('.banner-bad')?.innerText.includes('hears nothing from the boxes')";
+    chan.until_within(6 * PATIENCE, "the broker's absence to be told", told);
+    chan.picture("list-no-broker");
     clean(&chan);
 }
 
@@ -438,8 +444,8 @@ fn the_page_speaks_chinese_and_both_languages_say_the_same() {
         return;
     }
     let room = Wardroom::new("");
-    let _server = room.start_listening();
     fs::write(room.root().join("names.csv"), NAMES).unwrap();
+    let _server = room.start_listening();
     let mut told = golden("finding-compared-whole");
     told["id"] = id(1).into();
     told["data"]["priority"] = "critical".into();
@@ -460,7 +466,7 @@ fn the_page_speaks_chinese_and_both_languages_say_the_same() {
     chan.picture("sign-in-chinese");
     chan.sign_in("chan", &format!("{PASSWORD}chan"));
     chan.await_text("h1", "結果");
-    chan.await_element("tr[data-id]");
+    chan.await_text("tr[data-id]", "陳大文");
     chan.picture("list-chinese");
     let keys = chan.run_slow(
         "const { en } = await import('/assets/en.js');
@@ -510,7 +516,7 @@ fn whatever_a_box_or_a_user_writes_shows_as_text() {
     let quoted = format!("\"{}\"", EVIL.replace('"', "\"\""));
     fs::write(
         room.root().join("names.csv"),
-        format!("key,name,id,birth_date\nEVIL,{quoted},{quoted},{quoted}\n"),
+        format!("accession,name,patient_id,birth_date\nEVIL,{quoted},{quoted},{quoted}\n"),
     )
     .unwrap();
     let _server = room.start_listening();
@@ -538,7 +544,7 @@ fn whatever_a_box_or_a_user_writes_shows_as_text() {
     other["data"]["identity"]["accession"] = "EVIL".into();
     room.box_says("finding/critical", &other);
     let mut well = golden("health");
-    well["version"] = EVIL.into();
+    well["version"] = NAME.into();
     well["backend"] = EVIL.into();
     well["model"]["name"] = EVIL.into();
     well["degraded"] = json!([EVIL]);
@@ -555,8 +561,11 @@ fn whatever_a_box_or_a_user_writes_shows_as_text() {
             "both findings",
             "return document.querySelectorAll('tr[data-id]').length === 2",
         );
-        if user != "ops" {
+        if user == "ops" {
+            assert_eq!(window.count("tr button"), 0, "IT acknowledges nothing");
+        } else {
             window.await_text("tr[data-id]", "<script>");
+            window.await_text(".patient-link", "window.pwned=1");
             window.await_text(".c-state", NAME);
         }
         let mut views = vec![
@@ -649,10 +658,13 @@ fn every_view_is_usable_by_everybody() {
                 window.until("the view", "return document.querySelector('main h1') && !document.querySelector('main').innerText.includes('Loading')");
                 for dark in [false, true] {
                     window.dark(dark);
+                    let shown = view
+                        .trim_matches(['#', '/'])
+                        .replace("/00000000-0000-5000-8000-00000000000", "-");
+                    let shown = if shown.is_empty() { "list" } else { &shown };
                     let name = format!(
-                        "{user}-{}-{}{}",
+                        "{user}-{}-{shown}{}",
                         look.width,
-                        view.trim_matches(['#', '/']).replace('/', "-"),
                         if dark { "-dark" } else { "" }
                     );
                     found.extend(complaints_of(&name, &window));
@@ -732,7 +744,7 @@ fn the_page_writes_canonical_json_as_the_box_does() {
 
 // Helpers.
 
-const NAMES: &str = "key,name,id,birth_date\nA1,CHAN^TAI MAN=陳^大文,PID-0815,19560101\nACC-4711,WONG^SIU MING,PID-2277,19710611\n";
+const NAMES: &str = "accession,name,patient_id,birth_date\nA1,CHAN^TAI MAN=陳^大文,PID-0815,19560101\nACC-4711,WONG^SIU MING,PID-2277,19710611\n";
 
 /// Nothing of the page's own went wrong.
 fn clean(window: &Window) {

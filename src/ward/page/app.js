@@ -179,7 +179,7 @@ function drawBanner() {
     list.push(h("div", { class: "banner" }, h("div", null, h("strong", null, t("sound.blocked.title")), ". ", t("sound.blocked.text")), button));
   }
   if (endsSoon(session)) {
-    const button = h("button", { type: "button", class: "button quiet-button", onclick: () => askToSignIn(false), "data-focus": "again" }, t("signin.ending.again"));
+    const button = h("button", { type: "button", class: "button quiet-button", onclick: () => askToSignIn(false, session.user, stay), "data-focus": "again" }, t("signin.ending.again"));
     list.push(h("div", { class: "banner", role: "status" }, h("div", null, t("signin.ending", { time: clock(session.expires_at) })), button));
   }
   replace(shell.parts.banner, list);
@@ -206,13 +206,13 @@ function drawTitle() {
 function redraw() {
   document.documentElement.lang = current().tag;
   if (signIn) {
-    const { expired, user } = signIn;
+    const { expired, user, cancel } = signIn;
     // Both the sheet on top and the page below speak the new language.
     if (held().session) {
       frame();
       show(false);
     }
-    askToSignIn(expired, user);
+    askToSignIn(expired, user, cancel);
     return;
   }
   frame();
@@ -231,10 +231,17 @@ function sessionEnded() {
   askToSignIn(true, user);
 }
 
-function askToSignIn(expired, user = held().session?.user) {
-  const view = signInView({ expired, user, done: (session) => signedIn(session), redraw });
+/** Back to the page, for whom it still is open. */
+function stay() {
+  signIn.root.remove();
+  signIn = null;
+  page.hidden = false;
+}
+
+function askToSignIn(expired, user = null, cancel = null) {
+  const view = signInView({ expired, user, cancel, done: (session) => signedIn(session), redraw });
   signIn?.root.remove();
-  signIn = { expired, user, root: view.root };
+  signIn = { expired, user, cancel, root: view.root };
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   page.hidden = true;
   page.before(view.root);
@@ -316,7 +323,7 @@ watch((topic, detail) => {
   if (!held().session || !shell.root) return;
   if (["new", "escalated", "state", "refused"].includes(topic)) {
     callOut(topic, detail);
-    tickSound();
+    tickSound(isCalling(detail) && topic !== "refused");
     return;
   }
   if (topic === "connection") {
@@ -348,7 +355,7 @@ setInterval(async () => {
 }, ASK_EVERY_MS);
 let ended = false;
 setInterval(() => {
-  if (!held().session || signIn) return;
+  if (!held().session || signIn?.expired) return;
   tickSound();
   shell.view?.tick?.();
   const soon = endsSoon(held().session);

@@ -324,6 +324,7 @@ export const en = {
   "degraded.outbox-full": "The outbox is full: no series are taken until messages go out.",
   "degraded.publish-refused": "The broker refuses messages.",
   "degraded.nobody-listening": "Nobody was subscribed when a finding was sent.",
+  "degraded.ward-unheard": "The broker does not let the box hear acknowledgements and verdicts.",
   "degraded.accelerator-missing": "The accelerator is turned on, but there is none. The CPU has taken over.",
   "degraded.accelerator-version": "The accelerator's library is of another kind. The CPU has taken over.",
   "degraded.accelerator-failed": "The accelerator cannot run the network. The CPU has taken over.",
@@ -373,6 +374,7 @@ export const en = {
   "keys.draft.done": "Published. The boxes take it when they are connected.",
   "keys.draft.no-key": "Make a key in this browser first, or sign in the browser that has it.",
   "keys.error.bad-signature": "The ward server does not trust this browser's key. Put its public half into ward.toml, then restart it.",
+  "keys.error.changed": "The keys have changed since this list was shown, so nothing was published. Look at it again, then sign.",
 
   "audit.title": "Audit",
   "audit.lead": "Who signed in, saw, acknowledged and signed what. Each line holds the hash of the one before it; `scanward audit verify FILE` checks the chain.",

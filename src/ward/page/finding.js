@@ -70,7 +70,7 @@ export function findingView(id) {
     title: () => (detail ? `${patientName(detail)} – ${coded("priority", detail.priority)}` : t("nav.findings")),
     tick,
     key(event) {
-      if (event.key === "a") acknowledge(id);
+      if (event.key === "a") acknowledge(id, detail);
       else if (event.key === "u") location.hash = "#/";
       else return false;
       return true;
@@ -190,7 +190,7 @@ function fact(name, ...value) {
 function numbers(finding) {
   const score = fact(
     t("finding.score"),
-    number(finding.score, 2),
+    number(finding.score, 3),
     h("span", { class: "details" }, t("finding.score.note")),
   );
   if (!showsBurden(finding)) return section(t("finding.numbers"), h("dl", { class: "facts" }, score));

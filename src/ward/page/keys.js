@@ -11,6 +11,12 @@ import { api } from "./api.js";
 import { errorText } from "./errors.js";
 
 const NEW = "pending", GOING = "revoking";
+const LIST_ERRORS = {
+  "bad-signature": "keys.error.bad-signature",
+  "no-it-key": "keys.error.bad-signature",
+  "old-counter": "keys.error.changed",
+  "other-keys": "keys.error.changed",
+};
 
 export function keysView() {
   const own = h("section", { class: "card", "aria-labelledby": "own-title" });
@@ -198,7 +204,14 @@ export function keysView() {
         await load();
       } catch (error) {
         button.disabled = false;
-        if (error.status !== 401) trouble.textContent = errorText(error, { "bad-signature": "keys.error.bad-signature", "unknown-key": "keys.error.bad-signature" });
+        if (error.status === 401) return;
+        const text = errorText(error, LIST_ERRORS);
+        trouble.textContent = text;
+        // What was shown is no longer what there is to sign.
+        if (error.code === "old-counter" || error.code === "other-keys") {
+          await load();
+          tell(text, true);
+        }
       }
     };
     const button = h("button", { type: "button", class: "button", onclick: publish, disabled: !known.own, "data-focus": "publish" }, t("keys.draft.sign"));

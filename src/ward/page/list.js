@@ -91,7 +91,7 @@ const HEADS = {
 
 /** Roles are said in so many words: on a phone the rows are laid out as cards, and browsers then forget that it is a table. */
 function table(findings, open) {
-  const columns = open ? COLUMNS : COLUMNS.filter((name) => name !== "action");
+  const columns = open && mayAcknowledge() ? COLUMNS : COLUMNS.filter((name) => name !== "action");
   const heads = columns.map((name) => h("th", { scope: "col", role: "columnheader", class: `c-${name}` }, t(!open && name === "age" ? "list.time" : HEADS[name])));
   return h(
     "table",
@@ -198,9 +198,14 @@ export function whoText(finding) {
   return [who, clock(finding.state_at)].filter(Boolean).join(" · ");
 }
 
+/** IT looks after boxes, not after patients. */
+function mayAcknowledge() {
+  return held().session?.role !== "it";
+}
+
 /** The one button; after it was pressed, what became of it. */
 export function ackButton(finding, large = false) {
-  if (!isOpen(finding)) return null;
+  if (!isOpen(finding) || !mayAcknowledge()) return null;
   const name = { priority: coded("priority", finding.priority), patient: patientName(finding) };
   const focus = `ack-${finding.id}`;
   const sent = held().acksSent.get(finding.id);
@@ -217,7 +222,7 @@ export function ackButton(finding, large = false) {
       class: large ? `${look} large` : look,
       "aria-label": t("list.acknowledge.of", name),
       "data-focus": focus,
-      onclick: () => acknowledge(finding.id),
+      onclick: () => acknowledge(finding.id, finding),
     },
     symbol("acknowledged"),
     t("list.acknowledge"),
@@ -225,9 +230,9 @@ export function ackButton(finding, large = false) {
 }
 
 /** Tells the box that somebody here has seen the finding. */
-export async function acknowledge(id) {
-  const finding = held().findings.get(id);
-  if (!finding || !isOpen(finding) || held().acksSent.has(id)) return;
+export async function acknowledge(id, known = null) {
+  const finding = held().findings.get(id) ?? known;
+  if (!finding || !isOpen(finding) || !mayAcknowledge() || held().acksSent.has(id)) return;
   ackSent(id);
   try {
     await api.acknowledge(id, station());

@@ -88,7 +88,7 @@ function enrolForm(done) {
     } catch (error) {
       button.disabled = false;
       if (error.status === 401) return;
-      trouble.textContent = error.status === undefined ? `${t("key.unsupported")} (${error.name})` : errorText(error, { "wrong-code": "key.bad-code" });
+      trouble.textContent = error.status === undefined ? `${t("key.unsupported")} (${error.name})` : errorText(error, { "bad-code": "key.bad-code" });
       code.focus();
     }
   }

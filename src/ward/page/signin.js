@@ -26,8 +26,8 @@ function keptStation() {
   }
 }
 
-/** `expired` says why one is asked again; `done` gets the session; `redraw` is for another language. */
-export function signInView({ expired, user, done, redraw }) {
+/** `expired` says why one is asked again; `cancel` goes back to a page that is still open; `done` gets the session; `redraw` is for another language. */
+export function signInView({ expired, user, cancel, done, redraw }) {
   const ids = { user: freshId("user"), password: freshId("password"), station: freshId("station"), hint: freshId("hint"), trouble: freshId("error") };
   const text = { type: "text", autocapitalize: "none", spellcheck: "false", maxlength: "64", "aria-describedby": ids.trouble };
   const name = h("input", { ...text, id: ids.user, name: "username", autocomplete: "username", required: true, value: user ?? null });
@@ -77,6 +77,7 @@ export function signInView({ expired, user, done, redraw }) {
         h("div", { class: "field" }, h("label", { for: ids.station }, t("signin.station")), h("p", { class: "details", id: ids.hint }, t("signin.station.hint")), station),
         trouble,
         button,
+        cancel && h("button", { type: "button", class: "button quiet-button large", onclick: cancel }, t("cancel")),
       ),
       languageSwitch(redraw),
       h("p", { class: "notice" }, t("notice")),

@@ -61,8 +61,8 @@ export async function unlock() {
   changed();
 }
 
-/** Once a second: sounds when something calls and its time has come. */
-export function tick() {
+/** Once a second: sounds when something calls and its time has come; at once for something `fresh`. */
+export function tick(fresh = false) {
   if (soundState() !== "on") return;
   const { findings, acksSent } = held();
   // Where a nurse has just acknowledged, the station is silent; the box's answer is on its way.
@@ -72,7 +72,7 @@ export function tick() {
       lastCall[priority] = -Infinity;
       continue;
     }
-    if ((now() - lastCall[priority]) / 1000 >= CALLS[priority].every) {
+    if (fresh || (now() - lastCall[priority]) / 1000 >= CALLS[priority].every) {
       lastCall[priority] = now();
       play(CALLS[priority]);
     }

@@ -323,6 +323,7 @@ export const zhHantHk = {
   "degraded.outbox-full": "待發訊息已滿；訊息送出前不接收新系列。",
   "degraded.publish-refused": "訊息伺服器拒收訊息。",
   "degraded.nobody-listening": "發送結果時沒有任何接收者。",
+  "degraded.ward-unheard": "訊息伺服器不讓裝置接收確認及醫生決定。",
   "degraded.accelerator-missing": "已啟用加速器但找不到，現由 CPU 運算。",
   "degraded.accelerator-version": "加速器程式庫版本不符，現由 CPU 運算。",
   "degraded.accelerator-failed": "加速器無法執行網絡，現由 CPU 運算。",
@@ -372,6 +373,7 @@ export const zhHantHk = {
   "keys.draft.done": "已公布。裝置連線後即會採用。",
   "keys.draft.no-key": "請先在此瀏覽器產生密鑰，或在已有密鑰的瀏覽器簽署。",
   "keys.error.bad-signature": "病房伺服器不信任此瀏覽器的密鑰。請把其公開部分加入 ward.toml 並重新啟動。",
+  "keys.error.changed": "名單顯示後密鑰已有變更，故沒有公布。請再次查看後簽署。",
 
   "audit.title": "審計記錄",
   "audit.lead": "誰曾登入、查看、確認收到及簽署。每一行載有前一行的雜湊值；可用 `scanward audit verify FILE` 核對。",
