@@ -167,8 +167,7 @@ fn what_nobody_acknowledges_escalates_once_also_across_a_kill() {
     };
     let id = scene.finding(23);
     scene.receipt(&id, "open", |receipt| receipt["state"] == "open");
-    scene.daemon.take().unwrap().kill();
-    scene.daemon = Some(scene.site.start());
+    scene.kill_when_all_is_sent();
     let escalated = scene.receipt(&id, "escalated", |receipt| receipt["state"] == "escalated");
     scene
         .ward
@@ -183,12 +182,14 @@ fn what_nobody_acknowledges_escalates_once_also_across_a_kill() {
 
     // Killed once more, and again: never twice.
     for _ in 0..2 {
-        scene.daemon.take().unwrap().kill();
-        scene.daemon = Some(scene.site.start());
+        scene.kill_when_all_is_sent();
         scene.ward.watch(3);
     }
     scene.ward.watch(8);
     assert_eq!(copies(&scene.ward, &id).len(), 2);
+    let receipts = scene.ward.receipts(&id);
+    let is_escalated = |receipt: &&Value| receipt["state"] == "escalated";
+    assert_eq!(receipts.iter().filter(is_escalated).count(), 1);
     scene
         .ward
         .say("ack", &ack(&id, "Chan", "Ward 7B").to_string());
@@ -269,6 +270,18 @@ impl Scene {
         let finding = self.ward.of("finding")[0].clone();
         assert_ne!(finding.json()["data"]["priority"], "routine");
         finding.id()
+    }
+
+    /// `kill -9`, and a new start. What the broker has not acknowledged would come once more, with the same id: only what
+    /// is settled may be counted.
+    fn kill_when_all_is_sent(&mut self) {
+        self.ward.watch(2);
+        self.ward.until("an empty outbox", |ward| {
+            ward.health()
+                .is_some_and(|health| health["outbox"]["count"] == 0)
+        });
+        self.daemon.take().unwrap().kill();
+        self.daemon = Some(self.site.start());
     }
 
     fn receipt(&mut self, id: &str, what: &str, enough: impl Fn(&Value) -> bool) -> Value {

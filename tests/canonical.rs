@@ -1,7 +1,6 @@
 //! Canonical JSON against the examples of RFC 8785, and against its rules on values drawn at random.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     unreachable_pub,
     reason = "helpers outside #[test] functions; the vectors are shared with another test file"
 )]

@@ -385,6 +385,33 @@ fn two_boxes_of_one_name_are_told_where_the_broker_tells() {
 }
 
 #[test]
+fn a_subscription_that_the_broker_refuses_is_told() {
+    // mosquitto's own access list lets everybody subscribe and hands on nothing: this broker is played by hand.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let link = Box5::start(Settings {
+        subscriptions: vec!["t/ack".to_owned(), "t/verdict".to_owned()],
+        ..settings(listener.local_addr().unwrap().port())
+    });
+    let (broker, _) = listener.accept().unwrap();
+    let packet = || {
+        let mut head = [0; 2];
+        (&broker).read_exact(&mut head).unwrap();
+        let mut rest = vec![0; usize::from(head[1])];
+        (&broker).read_exact(&mut rest).unwrap();
+        (head[0], rest)
+    };
+    let answer = |bytes: &[u8]| (&broker).write_all(bytes).unwrap();
+    assert_eq!(packet().0, 0x10, "CONNECT");
+    answer(&[0x20, 3, 0, 0, 0]);
+    link.until(&Notice::Connected);
+    let (kind, subscribe) = packet();
+    assert_eq!(kind, 0x82, "SUBSCRIBE");
+    // SUBACK: the first granted at QoS 1, the second refused with 0x87 not authorised.
+    answer(&[0x90, 5, subscribe[0], subscribe[1], 0, 1, 0x87]);
+    link.until(&Notice::Subscribed { refused: 1 });
+}
+
+#[test]
 fn a_broker_that_acknowledges_nothing_is_unfit() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let link = Box5::start(settings(listener.local_addr().unwrap().port()));

@@ -12,14 +12,13 @@ const DAY: Duration = Duration::from_secs(86_400);
 const IT_KEYS_MAX: usize = 8;
 
 pub(super) fn ward(mut section: Section<'_>) -> Result<Limits, ConfigError> {
-    let minutes = |section: &mut Section<'_>, key, usual| {
-        let wait = section.duration(key, usual, 0.0..=1440.0, MINUTE)?;
-        Ok((!wait.is_zero()).then_some(wait))
-    };
     let usual = LabelLimits::default();
+    let critical = section.duration("escalate_critical_minutes", 5.0, 0.0..=1440.0, MINUTE)?;
+    let urgent = section.duration("escalate_urgent_minutes", 30.0, 0.0..=1440.0, MINUTE)?;
+    let unless_zero = |wait: Duration| (!wait.is_zero()).then_some(wait);
     let limits = Limits {
-        escalate_critical: minutes(&mut section, "escalate_critical_minutes", 5.0)?,
-        escalate_urgent: minutes(&mut section, "escalate_urgent_minutes", 30.0)?,
+        escalate_critical: unless_zero(critical),
+        escalate_urgent: unless_zero(urgent),
         it_keys: section.parsed_texts("it_keys", IT_KEYS_MAX, PublicKey::parse)?,
         labels: LabelLimits {
             age_max: section.duration("labels_keep_days", 730.0, 0.0..=7300.0, DAY)?,

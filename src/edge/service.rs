@@ -192,10 +192,10 @@ impl Service {
         }
         // Before the folder was looked through, no series has files.
         let idle = progress.scanned_once && self.daemon.is_idle();
-        if progress.forgetting.ledger_due(now, idle) {
-            if let Some(present) = self.daemon.present() {
-                forget::old_series(&mut self.store, &present, wall);
-            }
+        if progress.forgetting.ledger_due(now, idle)
+            && let Some(present) = self.daemon.present()
+        {
+            forget::old_series(&mut self.store, &present, wall);
         }
     }
 
