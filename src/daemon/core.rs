@@ -1,6 +1,7 @@
 //! The core's state and its one door, [`Daemon::handle`].
 
 use super::job::{Judgement, Saving};
+use super::messages::degraded;
 use crate::fault::Fault;
 use crate::health::{self, Degraded, Health};
 use crate::ids::SeriesKey;
@@ -95,10 +96,10 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Daemon {
     pub(super) settings: Settings,
-    intake: Intake,
-    outbox: Outbox,
+    pub(super) intake: Intake,
+    pub(super) outbox: Outbox,
     pub(super) review: Review,
-    health: Health,
+    pub(super) health: Health,
     /// Quiet series, to be judged and ended.
     ready: VecDeque<Box<Ready>>,
     /// Series that look complete, to be judged when no quiet one waits. The intake bounds their number.
@@ -107,7 +108,7 @@ pub struct Daemon {
     held: Vec<Judgement>,
     judging: bool,
     unsaved: VecDeque<(Moment, Box<Saving>)>,
-    in_flight: usize,
+    pub(super) in_flight: usize,
 }
 
 impl Daemon {
@@ -375,68 +376,4 @@ impl Daemon {
             }
         }
     }
-
-    // ---- messages --------------------------------------------------------------------------------------------
-
-    pub(super) fn tell_outbox(&mut self, event: outbox::Event, at: At, actions: &mut Vec<Action>) {
-        match &event {
-            outbox::Event::Online => self.tell_health(health::Event::Connected, at, actions),
-            outbox::Event::Offline => self.tell_health(health::Event::Disconnected, at, actions),
-            outbox::Event::Queued(_)
-            | outbox::Event::Acked(_)
-            | outbox::Event::Nacked(_)
-            | outbox::Event::Deleted(_)
-            | outbox::Event::Withdrawn(_)
-            | outbox::Event::DeleteFailed(_)
-            | outbox::Event::Tick => {}
-        }
-        for action in self.outbox.handle(event, at) {
-            actions.push(match action {
-                outbox::Action::Send { id, late } => Action::Send { id, late },
-                outbox::Action::Delete(id) => Action::Delete(id),
-                outbox::Action::Reconnect => Action::Reconnect,
-                outbox::Action::GaveUp(id) => Action::GaveUp(id),
-            });
-        }
-    }
-
-    pub(super) fn tell_health(&mut self, event: health::Event, at: At, actions: &mut Vec<Action>) {
-        if let Some(document) = self.health.handle(event, at.now, at.wall) {
-            actions.push(Action::PublishHealth(Box::new(document)));
-        }
-    }
-
-    /// The figures that follow from the machines' own state.
-    fn figures(&mut self, at: At, actions: &mut Vec<Action>) {
-        let tally = self.outbox.tally(at.wall);
-        let count = u64::try_from(tally.count).unwrap_or(u64::MAX);
-        self.tell_health(
-            health::Event::Outbox {
-                count,
-                oldest_s: tally.oldest.as_secs(),
-            },
-            at,
-            actions,
-        );
-        self.tell_health(
-            degraded(Degraded::OutboxFull, !self.outbox.has_room()),
-            at,
-            actions,
-        );
-        self.tell_health(
-            degraded(Degraded::PublishRefused, tally.refused > 0),
-            at,
-            actions,
-        );
-        self.ward_figures(at, actions);
-        if self.in_flight != self.intake.open_series() {
-            self.in_flight = self.intake.open_series();
-            let open = u64::try_from(self.in_flight).unwrap_or(u64::MAX);
-            self.tell_health(health::Event::SeriesInFlight(open), at, actions);
-        }
-    }
-}
-
-pub(super) fn degraded(reason: Degraded, holds: bool) -> health::Event {
-    health::Event::Degraded { reason, holds }
 }

@@ -8,12 +8,11 @@ use crate::outcome::{Outcome, Priority, SeriesFacts, TimingFacts};
 use crate::review;
 use crate::store::{
     ClockRecord, FindingRecord, Opening, PaceRecord, PriorRecord, QueuedRow, SeriesRecord,
-    SeriesState, ShownRecord,
+    SeriesState,
 };
 use crate::units::WallTime;
 use crate::wire::{
-    Ending, Envelope, Identity, Kind, MessageId, Parcel, PatientFacts, Root, Sender, WireError,
-    parcels,
+    Ending, Identity, Kind, MessageId, Parcel, PatientFacts, Root, Sender, WireError, parcels,
 };
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -135,12 +134,14 @@ impl Saving {
             time: judgement.at,
         };
         let parcels = parcels(sender, &ending, judgement.preview.as_deref())?;
-        let sent = parcels.iter().find(|parcel| parcel.kind == Kind::Finding);
-        let finding = sent.map(|parcel| finding_record(judgement, &finding_id, parcel));
+        let mut finding = finding_record(judgement, &finding_id);
+        if let Some(finding) = &mut finding {
+            finding.shown = sender.shown(&ending)?;
+        }
         let rows: Result<Vec<QueuedRow>, WireError> = parcels.iter().map(Parcel::to_row).collect();
         Ok(Saving {
             record: record(judgement, &finding_id),
-            finding: finding.transpose()?.flatten(),
+            finding,
             priority: judgement.outcome.priority(),
             opening: None,
             supersedes: ready.supersedes.clone(),
@@ -238,14 +239,9 @@ fn record(judgement: &Judgement, finding_id: &FindingId) -> SeriesRecord {
     )
 }
 
-/// The record of the finding that `sent` tells of.
-fn finding_record(
-    judgement: &Judgement,
-    finding_id: &FindingId,
-    sent: &Parcel,
-) -> Result<Option<FindingRecord>, WireError> {
+fn finding_record(judgement: &Judgement, finding_id: &FindingId) -> Option<FindingRecord> {
     let Outcome::Triaged(triaged) = &judgement.outcome else {
-        return Ok(None);
+        return None;
     };
     let ready = &judgement.ready;
     let mut record = FindingRecord::new(
@@ -256,19 +252,5 @@ fn finding_record(
     );
     triaged.priority.as_str().clone_into(&mut record.priority);
     record.burden_percent = triaged.lesion.burden_percent;
-    record.shown = shown(sent)?;
-    Ok(Some(record))
-}
-
-/// What the ward's page shows of a finding: read from the message, so that both have the same roundings and gaps.
-fn shown(sent: &Parcel) -> Result<Option<ShownRecord>, WireError> {
-    let data = Envelope::parse(&sent.payload)?.data;
-    Ok(data
-        .score
-        .zip(data.model)
-        .map(|(score, model)| ShownRecord {
-            score,
-            burden_percent: data.lesion.map(|lesion| lesion.burden_percent),
-            model: model.digest,
-        }))
+    Some(record)
 }

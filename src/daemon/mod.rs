@@ -3,6 +3,7 @@
 
 mod core;
 mod job;
+mod messages;
 mod prior;
 mod ward;
 

@@ -1,7 +1,8 @@
 //! The core's side of the ward: what is said of findings, and what follows.
 
-use super::core::{Action, Daemon, degraded};
+use super::core::{Action, Daemon};
 use super::job::Saving;
+use super::messages::degraded;
 use crate::health::{self, Degraded};
 use crate::outbox::{self, At};
 use crate::review::{self, Said, Watched};

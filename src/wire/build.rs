@@ -7,6 +7,7 @@ use super::parcel::{Kind, Parcel};
 use super::topic::{Root, Topic};
 use crate::ids::FindingId;
 use crate::outcome::{Outcome, Priority, SeriesFacts};
+use crate::store::ShownRecord;
 use crate::units::WallTime;
 use serde::Serialize;
 
@@ -50,13 +51,7 @@ pub fn parcels(
     ending: &Ending,
     preview: Option<&[u8]>,
 ) -> Result<Vec<Parcel>, WireError> {
-    let payload = FindingPayload::new(
-        &ending.outcome,
-        &ending.series,
-        &ending.identity,
-        ending.supersedes.as_ref(),
-        &sender.profile,
-    )?;
+    let payload = sender.payload(ending)?;
     let id = ending.finding_id.as_str();
     let mut parcels = Vec::with_capacity(4);
     if let Some(priority) = ending.outcome.priority() {
@@ -83,6 +78,30 @@ pub fn parcels(
 }
 
 impl Sender {
+    /// What the messages of `ending` show of its finding, with their roundings and gaps; `None` without one. A signed
+    /// verdict is held against it.
+    ///
+    /// Errors: a number outside its range.
+    pub fn shown(&self, ending: &Ending) -> Result<Option<ShownRecord>, WireError> {
+        let payload = self.payload(ending)?;
+        let found = payload.score.zip(payload.model);
+        Ok(found.map(|(score, model)| ShownRecord {
+            score,
+            burden_percent: payload.lesion.map(|lesion| lesion.burden_percent),
+            model: model.digest,
+        }))
+    }
+
+    fn payload(&self, ending: &Ending) -> Result<FindingPayload, WireError> {
+        FindingPayload::new(
+            &ending.outcome,
+            &ending.series,
+            &ending.identity,
+            ending.supersedes.as_ref(),
+            &self.profile,
+        )
+    }
+
     fn envelope<T: Serialize>(
         &self,
         ending: &Ending,

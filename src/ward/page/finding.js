@@ -276,21 +276,25 @@ function about(finding) {
   );
 }
 
+/** The box's words in the reader's language, where they are those of the last refusal. */
+function refusal(finding, text) {
+  return finding.refused && finding.refused.text === text ? coded("refused", finding.refused.code, text) : text;
+}
+
 function log(finding) {
   const entries = finding.log ?? [];
   if (!entries.length) return section(t("finding.log"), h("p", { class: "quiet" }, t("finding.log.empty")));
   const heads = ["when", "what", "who"].map((name) => h("th", { scope: "col" }, t(`finding.log.${name}`)));
   const rows = entries.map((entry) => {
     const who = entry.by && entry.station ? t("state.by", { by: entry.by, station: entry.station }) : (entry.by ?? "");
-    const code = /^refused-(.+)$/.exec(entry.what)?.[1];
-    const what = code ? t("log.refused") : coded("log", entry.what);
     // Of what replaces it the id says nothing to a reader; the link stands above.
-    const text = code ? coded("refused", code, entry.text) : entry.what === "superseded" ? null : entry.text;
+    const text = { superseded: null, refused: refusal(finding, entry.text) };
+    const said = Object.hasOwn(text, entry.what) ? text[entry.what] : entry.text;
     return h(
       "tr",
       null,
       h("td", null, h("time", { datetime: entry.at }, clock(entry.at, true))),
-      h("td", null, what, text && h("span", { class: "details written" }, text)),
+      h("td", null, coded("log", entry.what), said && h("span", { class: "details written" }, said)),
       h("td", null, who),
     );
   });
