@@ -46,10 +46,13 @@ pub(super) fn date(written: &str) -> String {
     }
 }
 
-/// `2026-01-15T09:30:00.000Z` as `2026-01-15 09:30`.
+/// `2026-01-15T09:30:00.000Z` as `2026-01-15 09:30`; anything else as it is.
 pub(super) fn minute(time: &str) -> String {
-    let minute = time.get(..16).unwrap_or(time);
-    minute.replace('T', " ")
+    let parts = || Some((time.get(..10)?, time.get(11..16)?));
+    match parts().filter(|_| time.get(10..11) == Some("T")) {
+        Some((day, minute)) => format!("{day} {minute}"),
+        None => time.to_owned(),
+    }
 }
 
 /// Why there is no comparison by zone.
