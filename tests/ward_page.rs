@@ -7,7 +7,6 @@
     clippy::print_stderr,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
-    clippy::float_cmp,
     dead_code,
     unreachable_pub,
     reason = "helpers outside #[test] functions, shared by several test files; a test needs a real clock to bound its waits"

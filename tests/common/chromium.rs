@@ -153,10 +153,8 @@ impl Window {
             "/execute/async",
             &json!({"script": script, "args": arguments}),
         );
-        match answer {
-            Value::Array(mut answer) => answer.remove(0),
-            error => panic!("the script failed: {error}"),
-        }
+        let value = answer.get(0).cloned();
+        value.unwrap_or_else(|| panic!("the script failed: {answer}"))
     }
 
     /// Waits until `script` returns something that holds, and returns it.
