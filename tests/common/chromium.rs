@@ -153,10 +153,8 @@ impl Window {
             "/execute/async",
             &json!({"script": script, "args": arguments}),
         );
-        let Value::Array(mut answer) = answer else {
-            panic!("the script failed: {answer}");
-        };
-        answer.remove(0)
+        let value = answer.get(0).cloned();
+        value.unwrap_or_else(|| panic!("the script failed: {answer}"))
     }
 
     /// Waits until `script` returns something that holds, and returns it.
