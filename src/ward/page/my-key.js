@@ -77,12 +77,15 @@ function enrolForm(done) {
   const trouble = h("p", { class: "field-error", id: wrong, role: "alert" });
   const button = h("button", { type: "submit", class: "button" }, t("key.enrol"));
 
+  // One key, however often the code is typed wrong: none is left behind that nobody enrolled.
+  let key;
+
   async function submit(event) {
     event.preventDefault();
     trouble.textContent = "";
     button.disabled = true;
     try {
-      const key = await makeKey("verdict", held().session.user);
+      key ??= await makeKey("verdict", held().session.user);
       await api.enrol(code.value.trim(), key.public_key);
       done();
     } catch (error) {
