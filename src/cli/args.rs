@@ -1,5 +1,6 @@
 //! What can be typed: one definition that help, man page and completions come from.
 
+use crate::edge::{LogTo, started_by_systemd};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
@@ -131,6 +132,17 @@ pub(crate) enum LogForm {
     Journal,
     /// Text on stderr.
     Text,
+}
+
+impl LogForm {
+    /// Where that is.
+    pub(crate) fn target(self) -> LogTo {
+        match self {
+            LogForm::Auto if started_by_systemd() => LogTo::Journal,
+            LogForm::Journal => LogTo::Journal,
+            LogForm::Auto | LogForm::Text => LogTo::Text,
+        }
+    }
 }
 
 /// Arguments of `ward`.

@@ -1,19 +1,14 @@
 //! `scanward ward`, `ward-user`, `audit`: the nursing stations' server and what belongs to it.
 
-use super::args::{LogForm, RoleChoice, WardArguments, WardUserArguments};
+use super::args::{RoleChoice, WardArguments, WardUserArguments};
 use super::{Ending, Stopped, print};
-use crate::edge::{Failure, LogTo, fresh_salt, read_secret, start_logging, started_by_systemd};
+use crate::edge::{Failure, random, read_secret, start_logging};
 use crate::ward::{Role, Server, hash_password, is_name, read_settings, user_entry, verify_audit};
 use std::path::Path;
 
 /// Runs the server until stopped.
 pub(super) fn run(arguments: &WardArguments, verbose: bool) -> Result<Ending, Stopped> {
-    let to = match arguments.log {
-        LogForm::Auto if started_by_systemd() => LogTo::Journal,
-        LogForm::Journal => LogTo::Journal,
-        LogForm::Auto | LogForm::Text => LogTo::Text,
-    };
-    start_logging(to, verbose);
+    start_logging(arguments.log.target(), verbose);
     let settings = read_settings(&arguments.config).map_err(Stopped::usage)?;
     Server::start(settings)?.run()?;
     Ok(Ending::Done)
@@ -27,7 +22,7 @@ pub(super) fn add_user(arguments: &WardUserArguments) -> Result<Ending, Stopped>
         return Err(Stopped::usage(Failure::new(what, advice)));
     }
     let password = read_secret(&format!("Password for {}: ", arguments.name))?;
-    let hash = hash_password(password.reveal(), &fresh_salt()?).map_err(|error| {
+    let hash = hash_password(password.reveal(), &random()?).map_err(|error| {
         Stopped::usage(Failure::new(error.to_string(), "type another password"))
     })?;
     let role = match arguments.role {

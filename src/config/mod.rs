@@ -2,10 +2,12 @@
 //!
 //! Unknown keys are errors that name the nearest right one: a misspelt `quiet_secconds` must not silently mean 30.
 
+mod account;
 mod reader;
 mod settings;
 mod ward;
 
+pub use account::Account;
 pub use reader::ConfigError;
 #[cfg(feature = "ward")]
 pub(crate) use reader::{Section, Source, sections};

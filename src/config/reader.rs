@@ -16,6 +16,16 @@ pub struct ConfigError {
     pub what: String,
 }
 
+impl ConfigError {
+    /// What does not fit together in a section as a whole.
+    pub(crate) fn in_section(section: &str, what: &str) -> ConfigError {
+        ConfigError {
+            line: 0,
+            what: format!("[{section}]: {what}"),
+        }
+    }
+}
+
 /// The text being read: turns a byte offset into a line number.
 pub(crate) struct Source<'a> {
     text: &'a str,

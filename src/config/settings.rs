@@ -1,5 +1,6 @@
 //! The settings themselves, and their defaults in one place.
 
+use super::account::Account;
 use super::reader::{ConfigError, Section, Source, sections};
 use crate::ids::SlugName;
 use crate::infer::EngineOptions;
@@ -57,22 +58,12 @@ pub struct IntakeSettings {
 /// The broker, and what is told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PublishSettings {
-    /// Where the broker is.
-    pub broker: Broker,
+    /// How to reach the broker, and as whom.
+    pub account: Account,
     /// How much of the patient's identity leaves the box.
     pub identity: IdentityLevel,
     /// Which parts of a finding are shown.
     pub intended_use: IntendedUse,
-    /// The authorities that may have signed the broker's certificate; the system's when absent.
-    pub ca_file: Option<PathBuf>,
-    /// This box's certificate.
-    pub client_cert_file: Option<PathBuf>,
-    /// The key of this box's certificate.
-    pub client_key_file: Option<PathBuf>,
-    /// User name at the broker.
-    pub username: Option<String>,
-    /// The file that holds the password; may be a systemd credential's path.
-    pub password_file: Option<PathBuf>,
     /// How long the broker keeps a finding for an absent ward.
     pub expiry: Duration,
     /// A finding sent later than this after its making says so.
@@ -252,18 +243,16 @@ fn folder(mut section: Section<'_>) -> Result<PathBuf, ConfigError> {
 
 fn publish(mut section: Section<'_>) -> Result<PublishSettings, ConfigError> {
     let settings = PublishSettings {
-        broker: section.required_parsed("broker", Broker::parse)?,
+        account: Account::read(
+            section.required_parsed("broker", Broker::parse)?,
+            &mut section,
+        )?,
         identity: section.parsed("identity", IdentityLevel::Accession, |text| {
             IdentityLevel::parse(text).ok_or("must be \"pseudonym\", \"accession\" or \"full\"")
         })?,
         intended_use: section.parsed("intended_use", IntendedUse::Detection, |text| {
             IntendedUse::parse(text).ok_or("must be \"triage\" or \"detection\"")
         })?,
-        ca_file: section.path("ca_file")?,
-        client_cert_file: section.path("client_cert_file")?,
-        client_key_file: section.path("client_key_file")?,
-        username: section.text("username")?,
-        password_file: section.path("password_file")?,
         expiry: section.duration("expiry_hours", 72.0, 1.0..=8760.0, SECOND * 3600)?,
         late_after: section.duration("late_after_minutes", 30.0, 0.01..=1440.0, SECOND * 60)?,
         preview: section.switch("preview", true)?,
@@ -273,27 +262,11 @@ fn publish(mut section: Section<'_>) -> Result<PublishSettings, ConfigError> {
 }
 
 impl PublishSettings {
-    /// Patient data and passwords travel encrypted or not at all (docs/contract, "Topics").
     fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |what: &str| {
-            Err(ConfigError {
-                line: 0,
-                what: format!("[publish]: {what}"),
-            })
-        };
-        if !self.broker.tls && !self.broker.is_loopback() {
-            return refuse(
-                "a broker on another machine needs `mqtts://`: plain MQTT is for loopback only",
-            );
-        }
-        if self.identity == IdentityLevel::Full && !self.broker.tls {
-            return refuse("identity = \"full\" needs `mqtts://`");
-        }
-        if self.client_cert_file.is_some() != self.client_key_file.is_some() {
-            return refuse("`client_cert_file` and `client_key_file` go together");
-        }
-        if self.password_file.is_some() && self.username.is_none() {
-            return refuse("`password_file` needs a `username`");
+        self.account.check("publish")?;
+        if self.identity == IdentityLevel::Full && !self.account.broker.tls {
+            let what = "identity = \"full\" needs `mqtts://`";
+            return Err(ConfigError::in_section("publish", what));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! A series on its way from the pipeline to the ledger.
 
 use crate::findings::Quality;
-use crate::ids::{FindingId, Pseudonym, SeriesKey};
+use crate::ids::{FindingId, Pseudonym, SeriesKey, hex};
 use crate::intake::{ClosedSeries, Ready};
 use crate::outbox::Ticket;
 use crate::outcome::{Outcome, Priority, SeriesFacts, TimingFacts};
@@ -221,12 +221,7 @@ fn record(judgement: &Judgement, finding_id: &FindingId) -> SeriesRecord {
     let state = SeriesState::Closed {
         outcome: judgement.outcome.code().to_owned(),
         finding_id: finding_id.clone(),
-        content_digest: judgement
-            .ready
-            .content
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        content_digest: hex(&judgement.ready.content),
         model_digest,
         closed_at: judgement.at,
         supersedes: judgement.ready.supersedes.clone(),

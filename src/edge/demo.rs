@@ -398,7 +398,7 @@ fn settings(model_folder: &Path, port: u16) -> Result<Config, Failure> {
         .map_err(|error| Failure::new(format!("the demo's settings: {error}"), "report this"))?;
     config.intake.quiet = QUIET;
     config.model_folder = model_folder.to_owned();
-    config.publish.broker.port = port;
+    config.publish.account.broker.port = port;
     Ok(config)
 }
 

@@ -40,6 +40,7 @@ mod output;
 mod page;
 mod prior;
 mod priors;
+mod random;
 mod reader;
 mod scratch;
 #[cfg(feature = "ward")]
@@ -64,11 +65,14 @@ pub use model_folder::{default_folder as default_model_folder, load as load_mode
 pub use output::save;
 pub use page::Page;
 pub use prior::Prior;
+pub use random::random;
 pub use reader::Reader;
 pub use scratch::Scratch;
 #[cfg(feature = "ward")]
-pub use secret::{fresh_salt, read_secret};
+pub use secret::read_secret;
 pub use sensors::{Sensors, clock_synchronised, free_percent};
-pub use service::{Message, Service, Told};
-pub use settings::{Account, engine_options, read as read_settings, small_file};
+pub use service::{Message, Service, Told, notify};
+pub use settings::{
+    account_link, engine_options, read as read_settings, read_as as read_settings_as, small_file,
+};
 pub use signals::watch as watch_signals;

@@ -1,4 +1,4 @@
-//! What is typed and not shown, and what nobody can guess.
+//! What is typed and not shown.
 
 use super::failure::Failure;
 use crate::ids::Redacted;
@@ -51,14 +51,4 @@ impl Drop for Hidden {
         let _terminal_gone = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
         let _terminal_gone = writeln!(io::stderr());
     }
-}
-
-/// Random bytes for a password's hash.
-pub fn fresh_salt() -> Result<[u8; 16], Failure> {
-    let mut salt = [0; 16];
-    getrandom::fill(&mut salt).map_err(|error| {
-        let what = format!("the system gives no random bytes: {error}");
-        Failure::new(what, "try again after the system's random source is up")
-    })?;
-    Ok(salt)
 }

@@ -195,7 +195,7 @@ impl Service {
         if !progress.ready_said && progress.scanned_once && progress.broker_tried {
             progress.ready_said = true;
             notify(&[sd_notify::NotifyState::Ready]);
-            info!(folder = %self.config.intake.folder.display(), broker = %self.config.publish.broker, "ready");
+            info!(folder = %self.config.intake.folder.display(), broker = %self.config.publish.account.broker, "ready");
         }
         let now = self.clock.now();
         let scan_fresh = now.since(progress.scanned) < STUCK_AFTER + self.config.intake.poll;
@@ -254,13 +254,13 @@ impl Service {
             Notice::Connected => {
                 progress.broker_tried = true;
                 progress.down = None;
-                info!(broker = %self.config.publish.broker, "connected to the broker");
+                info!(broker = %self.config.publish.account.broker, "connected to the broker");
                 outbox::Event::Online
             }
             Notice::Disconnected(why) => {
                 // Said once for each reason: a broker that is away for days is tried every minute.
                 if progress.down.as_ref() != Some(&why) {
-                    warn!(broker = %self.config.publish.broker, %why, advice = why.advice(), "no connection to the broker");
+                    warn!(broker = %self.config.publish.account.broker, %why, advice = why.advice(), "no connection to the broker");
                 }
                 progress.broker_tried = true;
                 progress.down = Some(why);
@@ -482,7 +482,7 @@ impl Service {
 }
 
 /// Tells systemd; nothing where it did not start us.
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
+pub fn notify(states: &[sd_notify::NotifyState<'_>]) {
     let _not_a_service = sd_notify::notify(states);
 }
 

@@ -2,14 +2,14 @@
 
 use super::failure::Failure;
 use super::mqtt::{self, Credentials, Tls};
-use crate::config::{Broker, Config};
+use crate::config::{Account, Config, ConfigError};
 use crate::ids::Redacted;
 use crate::infer::EngineOptions;
 use crate::intake::IntakeLimits;
 use crate::outbox;
 use crate::wire::{OfflinePayload, Profile, Root, Sender, Topic};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The largest file of settings, certificate or password.
 const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
@@ -19,13 +19,22 @@ const WARD_KEPT_S: u32 = crate::wire::RECEIPT_EXPIRY_S;
 
 /// The settings in `file`.
 pub fn read(file: &Path) -> Result<Config, Failure> {
+    read_as(file, Config::parse, "systemd/scanward.toml.example")
+}
+
+/// The settings in `file` as `parse` reads them; `example` is where every key is explained.
+pub fn read_as<T>(
+    file: &Path,
+    parse: impl FnOnce(&str) -> Result<T, ConfigError>,
+    example: &str,
+) -> Result<T, Failure> {
     let text = String::from_utf8(small_file(file, "the settings")?).map_err(|_| {
         Failure::new(
             format!("{} is not UTF-8 text", file.display()),
             "save it as UTF-8",
         )
     })?;
-    Config::parse(&text).map_err(|error| {
+    parse(&text).map_err(|error| {
         let place = if error.line > 0 {
             format!(":{}", error.line)
         } else {
@@ -34,7 +43,7 @@ pub fn read(file: &Path) -> Result<Config, Failure> {
         let what = format!("{}{place}: {}", file.display(), error.what);
         Failure::new(
             what,
-            "correct the line; systemd/scanward.toml.example explains every key",
+            format!("correct the line; {example} explains every key"),
         )
     })
 }
@@ -143,71 +152,46 @@ pub(super) fn link(config: &Config, will: &OfflinePayload) -> Result<mqtt::Setti
 pub(super) fn connection(config: &Config) -> Result<mqtt::Settings, Failure> {
     let publish = &config.publish;
     let root = Root::new(config.site.clone(), config.device.clone());
-    let account = Account {
-        broker: &publish.broker,
-        ca_file: publish.ca_file.as_deref(),
-        client_cert_file: publish.client_cert_file.as_deref(),
-        client_key_file: publish.client_key_file.as_deref(),
-        username: publish.username.as_deref(),
-        password_file: publish.password_file.as_deref(),
+    account_link(&publish.account, &root.client_id())
+}
+
+/// How to reach the broker of `account` as `client_id`, the files read. Errors: one that cannot be read.
+pub fn account_link(account: &Account, client_id: &str) -> Result<mqtt::Settings, Failure> {
+    let broker = &account.broker;
+    Ok(mqtt::Settings {
+        tls: broker.tls.then(|| tls(account)).transpose()?,
+        credentials: credentials(account)?,
+        ..mqtt::Settings::new(&broker.host, broker.port, client_id)
+    })
+}
+
+fn tls(account: &Account) -> Result<Tls, Failure> {
+    let read =
+        |file: &Option<PathBuf>, what| file.as_ref().map(|file| small_file(file, what)).transpose();
+    let certificate = read(&account.client_cert_file, "the client certificate")?;
+    let key = read(&account.client_key_file, "the client key")?;
+    Ok(Tls {
+        ca: read(&account.ca_file, "the authority's certificate")?,
+        client: certificate.zip(key),
+    })
+}
+
+fn credentials(account: &Account) -> Result<Option<Credentials>, Failure> {
+    let Some(username) = account.username.clone() else {
+        return Ok(None);
     };
-    account.link(&root.client_id())
-}
-
-/// A broker, and what this program shows there.
-#[derive(Clone, Copy, Debug)]
-pub struct Account<'a> {
-    /// Where it is.
-    pub broker: &'a Broker,
-    /// The authority that signed its certificate.
-    pub ca_file: Option<&'a Path>,
-    /// This program's certificate.
-    pub client_cert_file: Option<&'a Path>,
-    /// Its key.
-    pub client_key_file: Option<&'a Path>,
-    /// User name.
-    pub username: Option<&'a str>,
-    /// The file with the password.
-    pub password_file: Option<&'a Path>,
-}
-
-impl Account<'_> {
-    /// How to reach the broker as `client_id`, the files read. Errors: one that cannot be read.
-    pub fn link(&self, client_id: &str) -> Result<mqtt::Settings, Failure> {
-        Ok(mqtt::Settings {
-            tls: self.broker.tls.then(|| self.tls()).transpose()?,
-            credentials: self.credentials()?,
-            ..mqtt::Settings::new(&self.broker.host, self.broker.port, client_id)
-        })
+    let mut password = match &account.password_file {
+        Some(file) => small_file(file, "the broker's password")?,
+        None => Vec::new(),
+    };
+    while password
+        .last()
+        .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
+    {
+        password.pop();
     }
-
-    fn tls(&self) -> Result<Tls, Failure> {
-        let read = |file: Option<&Path>, what| file.map(|file| small_file(file, what)).transpose();
-        let certificate = read(self.client_cert_file, "the client certificate")?;
-        let key = read(self.client_key_file, "the client key")?;
-        Ok(Tls {
-            ca: read(self.ca_file, "the authority's certificate")?,
-            client: certificate.zip(key),
-        })
-    }
-
-    fn credentials(&self) -> Result<Option<Credentials>, Failure> {
-        let Some(username) = self.username.map(str::to_owned) else {
-            return Ok(None);
-        };
-        let mut password = match self.password_file {
-            Some(file) => small_file(file, "the broker's password")?,
-            None => Vec::new(),
-        };
-        while password
-            .last()
-            .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
-        {
-            password.pop();
-        }
-        Ok(Some(Credentials {
-            username,
-            password: Redacted::new(password),
-        }))
-    }
+    Ok(Some(Credentials {
+        username,
+        password: Redacted::new(password),
+    }))
 }

@@ -5,6 +5,7 @@ use super::clock::{Clock, dice};
 use super::failure::Failure;
 use super::judge::Judge;
 use super::mqtt::Link;
+use super::random::random;
 use super::reader::Reader;
 use super::service::{INBOX_MAX, Message, Service, start_judge, start_readers, start_scanner};
 use super::{model_folder, priors, settings, state, ward};
@@ -34,7 +35,7 @@ impl Service {
         let clock = Clock::start();
         let mut store = open_store(&config.state_folder)?;
         let boot = store.count_boot().map_err(store_failure)?;
-        let secret = store.secret_key(fresh_secret()?).map_err(store_failure)?;
+        let secret = store.secret_key(random()?).map_err(store_failure)?;
         let package = model_folder::load(&config.model_folder)?;
         let judge = Judge::new(
             &package,
@@ -127,19 +128,6 @@ fn open_store(folder: &Path) -> Result<Store, Failure> {
 
 fn store_failure(error: StoreError) -> Failure {
     Failure::new(format!("the state store failed: {error}"), error.advice())
-}
-
-/// Random bytes for the pseudonyms' key of a new box.
-pub(super) fn fresh_secret() -> Result<[u8; 32], Failure> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(|error| {
-        let what = format!("the system gives no random bytes: {error}");
-        Failure::new(
-            what,
-            "start scanward after the system's random source is up",
-        )
-    })?;
-    Ok(secret)
 }
 
 /// The series that the ledger holds as closed.

@@ -159,7 +159,7 @@ impl Counts {
     }
 
     /// The count of one third (0 lower, 1 middle, else upper) of one side.
-    fn part(&mut self, side: Side, third: usize) -> &mut Count {
+    fn part(&mut self, side: Side, third: u8) -> &mut Count {
         let [right, left] = &mut self.0;
         let [lower, middle, upper] = match side {
             Side::Right => right,
@@ -184,9 +184,7 @@ impl Counts {
 /// Lung voxels plane by plane, lesion voxels span by span.
 fn count(lung: &LungMask, lungs: &Lungs, lesions: &Components, middle: usize) -> Counts {
     let mut counts = Counts::default();
-    let [bottom, _, _] = lung.bounds.start;
-    let [size_z, _, _] = lung.bounds.size;
-    let third = |z: usize| (z.saturating_sub(bottom) * 3 / size_z.max(1)).min(2);
+    let third = |z| Zone::third_of(z, lung.bounds);
     for (side, mask) in [(Side::Right, &lungs.right), (Side::Left, &lungs.left)] {
         for (z, count) in mask.count_of_planes().enumerate() {
             counts.part(side, third(z)).whole += count;

@@ -2,6 +2,7 @@
 
 use crate::lung::Side;
 use crate::units::{Millilitre, Percent};
+use crate::volume::Region;
 
 /// The model's rules for turning a mask into numbers; all come from its manifest.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +33,13 @@ impl Zone {
     pub fn all() -> impl Iterator<Item = Zone> {
         let thirds = |side| [2, 1, 0].map(|third| Zone { side, third });
         thirds(Side::Right).into_iter().chain(thirds(Side::Left))
+    }
+
+    /// The third of the height of both `lungs` that plane `z` lies in: 0 lower, 1 middle, 2 upper.
+    pub fn third_of(z: usize, lungs: Region) -> u8 {
+        let ([bottom, _, _], [height, _, _]) = (lungs.start, lungs.size);
+        let third = z.saturating_sub(bottom) * 3 / height.max(1);
+        u8::try_from(third).map_or(2, |third| third.min(2))
     }
 
     /// The contract's name, such as `right-upper`.

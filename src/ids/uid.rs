@@ -1,5 +1,6 @@
 //! Identifiers of the world outside, parsed once.
 
+use super::hex;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -133,12 +134,7 @@ pub struct Pseudonym(String);
 impl Pseudonym {
     /// The pseudonym written as hex of the first 16 bytes of `mac`.
     pub fn from_mac(mac: &[u8; 32]) -> Pseudonym {
-        Pseudonym(
-            mac.iter()
-                .take(16)
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        )
+        Pseudonym(hex(mac.iter().take(16)))
     }
 
     /// The text.
@@ -161,8 +157,7 @@ pub struct ModelDigest(String);
 impl ModelDigest {
     /// From the 32 bytes of a SHA-256.
     pub fn from_sha256(digest: &[u8; 32]) -> ModelDigest {
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        ModelDigest(format!("sha256:{hex}"))
+        ModelDigest(format!("sha256:{}", hex(digest)))
     }
 
     /// The text.

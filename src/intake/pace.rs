@@ -5,6 +5,7 @@
 //! for every wait that could be chosen, and the shortest one is taken that keeps it below [`RISK_MAX`].
 
 use crate::dicom::Header;
+use crate::ids::hex;
 use crate::store::{DevicePace, PaceRecord};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -131,7 +132,7 @@ impl DeviceKey {
     pub(super) fn of(header: &Header) -> DeviceKey {
         let text = header.device.as_deref().unwrap_or_default();
         let digest = Sha256::digest(text.as_bytes());
-        DeviceKey(digest.iter().take(8).map(|b| format!("{b:02x}")).collect())
+        DeviceKey(hex(digest.iter().take(8)))
     }
 }
 

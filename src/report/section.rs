@@ -281,11 +281,10 @@ fn lesions(found: &FoundLesions<'_>, html: &mut Html) {
 
 /// The zone that the middle of `lesion` lies in.
 fn zone(lesion: &Lesion, lungs: Region) -> String {
-    let ([z, _, _], [bottom, _, _], [height, _, _]) = (lesion.centre, lungs.start, lungs.size);
-    let third = (z.saturating_sub(bottom) * 3 / height.max(1)).min(2);
+    let [z, _, _] = lesion.centre;
     let zone = Zone {
         side: lesion.side,
-        third: u8::try_from(third).unwrap_or(2),
+        third: Zone::third_of(z, lungs),
     };
     zone.name()
 }

@@ -3,7 +3,8 @@
 use super::error::StoreError;
 use super::records::{FindingRecord, PaceRecord, QueuedRow, SeriesRecord};
 use super::tables::{
-    ALL, FINDINGS, LEDGER, META, OUTBOX_HEADS, OUTBOX_PAYLOADS, Rows, Writing, each, parse,
+    ALL, FINDINGS, LEDGER, META, OUTBOX_HEADS, OUTBOX_PAYLOADS, Rows, Writing, each, keys_from,
+    parse,
 };
 use crate::ids::{FindingId, SeriesKey};
 use redb::{Builder, Database, Durability, ReadableDatabase, StorageBackend};
@@ -189,6 +190,23 @@ impl Store {
                 Err(error) => return Err(error.into()),
             };
             Ok(table.get(key)?.map(|value| value.value().to_vec()))
+        })
+    }
+
+    /// The keys of `rows` that begin with `begin`, `count_max` at most; none in a state that an earlier program made.
+    pub(super) fn keys(
+        &mut self,
+        doing: &'static str,
+        rows: Rows,
+        begin: &str,
+        count_max: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.read(doing, |database| {
+            match database.begin_read()?.open_table(rows) {
+                Ok(table) => Ok(keys_from(&table, begin, count_max)?),
+                Err(redb::TableError::TableDoesNotExist(_)) => Ok(Vec::new()),
+                Err(error) => Err(error.into()),
+            }
         })
     }
 

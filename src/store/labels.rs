@@ -8,10 +8,10 @@
 use super::database::Store;
 use super::error::StoreError;
 use super::priors::{opened, sealed};
-use super::tables::{LABEL_MASKS, LABELS, PRIOR_MASKS, Writing, keys_from};
+use super::prune::beyond;
+use super::tables::{LABEL_MASKS, LABELS, PRIOR_MASKS, Writing};
 use crate::ids::FindingId;
 use crate::units::WallTime;
-use redb::ReadableDatabase;
 use std::time::Duration;
 
 /// How many are kept, and for how long.
@@ -63,7 +63,7 @@ impl Store {
         let masks = self.get(doing, LABEL_MASKS, finding.as_str())?;
         let masks = masks.map(|bytes| opened(doing, &bytes)).transpose()?;
         let mut labels = Vec::new();
-        for key in self.label_keys(doing, &format!("{finding}/"))? {
+        for key in self.keys(doing, LABELS, &format!("{finding}/"), usize::MAX)? {
             if let Some(bytes) = self.get(doing, LABELS, &key)? {
                 labels.push(Label {
                     finding: finding.clone(),
@@ -83,22 +83,11 @@ impl Store {
         now: Option<WallTime>,
     ) -> Result<usize, StoreError> {
         let doing = "pruning the labels";
-        let surplus = surplus(self.label_keys(doing, "")?, limits, now);
+        let surplus = surplus(self.keys(doing, LABELS, "", usize::MAX)?, limits, now);
         if !surplus.is_empty() {
             self.write(doing, |writing| forget(writing, &surplus))?;
         }
         Ok(surplus.len())
-    }
-
-    fn label_keys(&mut self, doing: &'static str, begin: &str) -> Result<Vec<String>, StoreError> {
-        self.read(doing, |database| {
-            match database.begin_read()?.open_table(LABELS) {
-                Ok(table) => Ok(keys_from(&table, begin, usize::MAX)?),
-                // A state that an earlier program made.
-                Err(redb::TableError::TableDoesNotExist(_)) => Ok(Vec::new()),
-                Err(error) => Err(error.into()),
-            }
-        })
     }
 }
 
@@ -140,19 +129,6 @@ fn surplus(keys: Vec<String>, limits: &LabelLimits, now: Option<WallTime>) -> Ve
         let millis = u64::from_str_radix(hex, 16).ok()?;
         Some(WallTime::from_unix_millis(millis.cast_signed()))
     };
-    let mut dated: Vec<(Option<WallTime>, String)> =
-        keys.into_iter().map(|key| (kept(&key), key)).collect();
-    dated.sort();
-    let too_many = dated.len().saturating_sub(limits.count_max);
-    let too_old = |at: Option<WallTime>| match (now, at) {
-        (Some(now), Some(at)) => now.since(at) > limits.age_max,
-        (_, None) => true,
-        (None, Some(_)) => false,
-    };
-    dated
-        .into_iter()
-        .enumerate()
-        .filter(|(place, (at, _))| *place < too_many || too_old(*at))
-        .map(|(_, (_, key))| key)
-        .collect()
+    let dated = keys.into_iter().map(|key| (kept(&key), key)).collect();
+    beyond(dated, limits.count_max, limits.age_max, now)
 }

@@ -105,15 +105,7 @@ impl Store {
     pub fn priors_of(&mut self, patient: &Pseudonym) -> Result<Vec<PriorRecord>, StoreError> {
         let doing = "looking for priors";
         let begin = format!("p/{patient}/");
-        let keys = self.read(doing, |database| {
-            let reading = database.begin_read()?;
-            match reading.open_table(PRIOR_INDEX) {
-                Ok(table) => Ok(keys_from(&table, &begin, LOOKED_AT_MAX)?),
-                // A state that an earlier program made.
-                Err(redb::TableError::TableDoesNotExist(_)) => Ok(Vec::new()),
-                Err(error) => Err(error.into()),
-            }
-        })?;
+        let keys = self.keys(doing, PRIOR_INDEX, &begin, LOOKED_AT_MAX)?;
         let mut found = Vec::new();
         for key in keys {
             let finding = key.strip_prefix(&begin).unwrap_or_default();

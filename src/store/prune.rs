@@ -53,22 +53,24 @@ impl Store {
         keep: impl Fn(&str) -> bool,
     ) -> Result<usize, StoreError> {
         let doing = "pruning the ledger";
+        let dated = |millis, key: &str| (Some(WallTime::from_unix_millis(millis)), key.to_owned());
         let mut series = Vec::new();
         self.each(doing, LEDGER, |key, bytes| {
             let closed_at = parse::<Dated>(doing, bytes)?.state.closed_at;
-            series.extend(closed_at.map(|at| (at, key.to_owned())));
+            series.extend(closed_at.map(|at| dated(at, key)));
             Ok(())
         })?;
         let mut findings = Vec::new();
         self.each(doing, FINDINGS, |key, bytes| {
             let created = parse::<DatedFinding>(doing, bytes)?.created;
-            findings.push((created, key.to_owned()));
+            findings.push(dated(created, key));
             Ok(())
         })?;
-        let mut series = beyond(series, limits, now);
+        let beyond = |dated| beyond(dated, limits.records_max, limits.age_max, now);
+        let mut series = beyond(series);
         series.retain(|key| !keep(key));
         let watched = self.watched()?;
-        let mut findings = beyond(findings, limits, now);
+        let mut findings = beyond(findings);
         findings.retain(|key| watched.iter().all(|record| record.id.as_str() != key));
         if series.is_empty() && findings.is_empty() {
             return Ok(0);
@@ -82,12 +84,20 @@ impl Store {
     }
 }
 
-/// The keys too old, and the oldest of those too many.
-fn beyond(mut dated: Vec<(i64, String)>, limits: &Limits, now: Option<WallTime>) -> Vec<String> {
+/// The keys too old, and the oldest of those too many. What has no date is too old.
+pub(super) fn beyond(
+    mut dated: Vec<(Option<WallTime>, String)>,
+    count_max: usize,
+    age_max: Duration,
+    now: Option<WallTime>,
+) -> Vec<String> {
     dated.sort();
-    let too_many = dated.len().saturating_sub(limits.records_max);
-    let too_old =
-        |at: i64| now.is_some_and(|now| now.since(WallTime::from_unix_millis(at)) > limits.age_max);
+    let too_many = dated.len().saturating_sub(count_max);
+    let too_old = |at: Option<WallTime>| match (now, at) {
+        (Some(now), Some(at)) => now.since(at) > age_max,
+        (_, None) => true,
+        (None, Some(_)) => false,
+    };
     dated
         .into_iter()
         .enumerate()

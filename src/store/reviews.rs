@@ -11,11 +11,10 @@ use super::database::Store;
 use super::error::StoreError;
 use super::labels::{self, LabelRow};
 use super::records::{FindingRecord, QueuedRow, wall_millis};
-use super::tables::{FINDINGS, META, WATCHED, Writing, keys_from, parse};
+use super::tables::{FINDINGS, META, WATCHED, Writing, parse};
 use crate::ids::FindingId;
 use crate::trust::{KeyId, Signature};
 use crate::units::{Lived, WallTime};
-use redb::ReadableDatabase;
 use serde::{Deserialize, Serialize};
 
 const CLOCK: &str = "review-clock";
@@ -152,16 +151,8 @@ impl Store {
     /// The findings that escalate unless somebody acknowledges them.
     pub fn watched(&mut self) -> Result<Vec<FindingRecord>, StoreError> {
         let doing = "reading what is watched";
-        let keys = self.read(doing, |database| {
-            match database.begin_read()?.open_table(WATCHED) {
-                Ok(table) => Ok(keys_from(&table, "", usize::MAX)?),
-                // A state that an earlier program made.
-                Err(redb::TableError::TableDoesNotExist(_)) => Ok(Vec::new()),
-                Err(error) => Err(error.into()),
-            }
-        })?;
         let mut found = Vec::new();
-        for key in keys {
+        for key in self.keys(doing, WATCHED, "", usize::MAX)? {
             if let Some(bytes) = self.get(doing, FINDINGS, &key)? {
                 found.push(parse(doing, &bytes)?);
             }

@@ -2,6 +2,7 @@
 
 use super::TrustError;
 use super::signature::{Signature, from_base64, to_base64};
+use crate::ids::hex;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -38,13 +39,7 @@ impl PublicKey {
     /// The first eight bytes of the key's SHA-256.
     pub fn id(&self) -> KeyId {
         let digest = Sha256::digest(self.0);
-        KeyId(
-            digest
-                .iter()
-                .take(KeyId::DIGITS / 2)
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        )
+        KeyId(hex(digest.iter().take(KeyId::DIGITS / 2)))
     }
 
     /// Errors: [`TrustError::Signature`] unless `signature` is this key's over `message`.

@@ -3,6 +3,7 @@
 //! Each line is the canonical JSON (RFC 8785) of an entry with its number, the hash of the line before it and its own:
 //! SHA-256 over the canonical JSON of all but `hash`. One changed, added or missing byte breaks the chain there.
 
+use crate::ids::hex;
 use crate::units::WallTime;
 use crate::wire::canonical;
 use serde_json::{Map, Value};
@@ -108,8 +109,7 @@ pub(super) fn line(entry: &Entry, at: WallTime, tail: &Tail) -> Option<(String, 
 }
 
 fn hash(value: &Value) -> Option<String> {
-    let digest = Sha256::digest(canonical(value).ok()?);
-    Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(hex(&Sha256::digest(canonical(value).ok()?)))
 }
 
 /// Follows a chain line by line.

@@ -4,7 +4,7 @@ use super::desk::Desk;
 use super::sending::Event;
 use super::settings::Settings;
 use crate::edge::mqtt::{self, Link, LinkDown, Notice};
-use crate::edge::{Account, Failure, dice};
+use crate::edge::{Failure, account_link, dice};
 use crate::wire::MessageId;
 use std::sync::Arc;
 use tracing::{error, info, warn};
@@ -25,14 +25,6 @@ pub(super) fn start(desk: &Arc<Desk>) -> Result<(), Failure> {
 
 fn link(settings: &Settings) -> Result<mqtt::Settings, Failure> {
     let broker = &settings.broker;
-    let account = Account {
-        broker: &broker.url,
-        ca_file: broker.ca_file.as_deref(),
-        client_cert_file: broker.client_cert_file.as_deref(),
-        client_key_file: broker.client_key_file.as_deref(),
-        username: broker.username.as_deref(),
-        password_file: broker.password_file.as_deref(),
-    };
     let site = &settings.site;
     let topic = |under: &str| format!("scanward/v1/{site}/+/{under}");
     Ok(mqtt::Settings {
@@ -44,7 +36,7 @@ fn link(settings: &Settings) -> Result<mqtt::Settings, Failure> {
         session_expiry_s: u32::try_from(broker.keep.as_secs()).unwrap_or(u32::MAX),
         ack_when_kept: true,
         // No box can have this name: an underscore is in no site's.
-        ..account.link(&format!("scanward_ward_{site}"))?
+        ..account_link(&broker.account, &format!("scanward_ward_{site}"))?
     })
 }
 

@@ -266,9 +266,9 @@ impl Desk {
     /// The broker took a message; `heard` is whether anybody was subscribed to it.
     pub(super) fn acked(&self, number: u64, heard: bool) {
         let is_kept = |waiting: &Waiting| waiting.retain;
-        let found = self.read(|db| db.outgoing(number));
+        let found = || self.read(|db| db.outgoing(number));
         // The box has never been at this broker, or its session there is over: it has not got it.
-        if !heard && !found.is_ok_and(|found| found.as_ref().is_none_or(is_kept)) {
+        if !heard && !found().is_ok_and(|found| found.as_ref().is_none_or(is_kept)) {
             warn!("a message reached no box; it is sent again in a minute");
             return self.sending(Event::Nacked(number));
         }

@@ -4,6 +4,7 @@
 
 use crate::ids::{FindingId, Pseudonym, SlugName};
 use crate::outcome::Priority;
+use crate::preview::PICTURE_BYTES_MAX;
 use crate::units::WallTime;
 use crate::wire::{EventType, ReceiptPayload, Root, Topic};
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,6 @@ use serde_json::Value;
 const EVENT_BYTES_MAX: usize = 64 << 10;
 /// The largest health document.
 const HEALTH_BYTES_MAX: usize = 16 << 10;
-/// The largest preview (docs/contract).
-const PREVIEW_BYTES_MAX: usize = 128 << 10;
 /// How a PNG begins.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
@@ -322,7 +321,7 @@ fn outcome(payload: &[u8]) -> Result<Heard, Unheard> {
 
 fn preview(id: FindingId, payload: &[u8]) -> Result<Heard, Unheard> {
     // It is served as it came, so it has to be what it claims to be.
-    if payload.len() > PREVIEW_BYTES_MAX || !payload.starts_with(PNG) {
+    if payload.len() > PICTURE_BYTES_MAX || !payload.starts_with(PNG) {
         return Err(Unheard::Payload);
     }
     let png = payload.to_vec();

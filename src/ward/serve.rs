@@ -1,5 +1,6 @@
 //! Connections of browsers: so many at a time, with a bound on how long each may take to say what it wants.
 
+use super::desk::locked;
 use super::http::Peer;
 use axum::Router;
 use hyper::body::Incoming;
@@ -9,7 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -150,10 +151,7 @@ struct Seat {
 
 impl Addresses {
     fn seat(addresses: &Arc<Addresses>, from: IpAddr) -> Option<Seat> {
-        let mut counts = addresses
-            .counts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut counts = locked(&addresses.counts);
         let count = counts.entry(from).or_default();
         if *count >= PER_ADDRESS_MAX {
             return None;
@@ -168,11 +166,7 @@ impl Addresses {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut counts = self
-            .addresses
-            .counts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut counts = locked(&self.addresses.counts);
         if let Some(count) = counts.get_mut(&self.from) {
             *count = count.saturating_sub(1);
             if *count == 0 {

@@ -7,7 +7,7 @@ use super::serve::{Gatehouse, over, serve};
 use super::settings::{HttpSettings, Settings};
 use super::store::{self, Store};
 use super::{broker, tls};
-use crate::edge::{Failure, small_file};
+use crate::edge::{Failure, notify, read_settings_as};
 use crate::trust::SigningKey;
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -272,28 +272,9 @@ fn due(desk: &Desk, tidies: bool, tells: bool) -> bool {
     well
 }
 
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
-    // Nobody listens where systemd did not start us.
-    drop(sd_notify::notify(states));
-}
-
 /// The settings in `file`; paths in it are taken from its folder.
 pub fn read_settings(file: &Path) -> Result<Settings, Failure> {
-    let text = String::from_utf8(small_file(file, "the settings")?).map_err(|_| {
-        let what = format!("{} is not UTF-8 text", file.display());
-        Failure::new(what, "save it as UTF-8")
-    })?;
-    Settings::parse(&text).map_err(|error| {
-        let place = match error.line {
-            0 => String::new(),
-            line => format!(":{line}"),
-        };
-        let what = format!("{}{place}: {}", file.display(), error.what);
-        Failure::new(
-            what,
-            "correct the line; systemd/ward.toml.example explains every key",
-        )
-    })
+    read_settings_as(file, Settings::parse, "systemd/ward.toml.example")
 }
 
 /// Follows the audit list in `path`: a database, or the lines that were exported. Errors: it cannot be read.

@@ -1,6 +1,6 @@
 //! `ward.toml` to settings, with file and line in every complaint.
 
-use crate::config::{Broker, ConfigError, Section, Source, sections};
+use crate::config::{Account, Broker, ConfigError, Section, Source, sections};
 use crate::ids::SlugName;
 use crate::trust::PublicKey;
 use std::net::SocketAddr;
@@ -39,18 +39,8 @@ pub struct Settings {
 /// How to reach the broker, and as whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerSettings {
-    /// Where it is.
-    pub url: Broker,
-    /// The authority that signed its certificate.
-    pub ca_file: Option<PathBuf>,
-    /// This server's certificate.
-    pub client_cert_file: Option<PathBuf>,
-    /// Its key.
-    pub client_key_file: Option<PathBuf>,
-    /// User name.
-    pub username: Option<String>,
-    /// The file with the password.
-    pub password_file: Option<PathBuf>,
+    /// Where it is, and what this server shows there.
+    pub account: Account,
     /// How long the broker keeps messages while this server is away.
     pub keep: Duration,
 }
@@ -138,26 +128,11 @@ fn site(mut section: Section<'_>) -> Result<(SlugName, String), ConfigError> {
 
 fn broker(mut section: Section<'_>) -> Result<BrokerSettings, ConfigError> {
     let settings = BrokerSettings {
-        url: section.required_parsed("url", Broker::parse)?,
-        ca_file: section.path("ca_file")?,
-        client_cert_file: section.path("client_cert_file")?,
-        client_key_file: section.path("client_key_file")?,
-        username: section.text("username")?,
-        password_file: section.path("password_file")?,
+        account: Account::read(section.required_parsed("url", Broker::parse)?, &mut section)?,
         keep: section.duration("keep_days", 7.0, 0.01..=365.0, DAY)?,
     };
     section.finish()?;
-    if !settings.url.tls && !settings.url.is_loopback() {
-        return refuse(
-            "[broker]: a broker on another machine needs `mqtts://`: plain MQTT is for loopback only",
-        );
-    }
-    if settings.client_cert_file.is_some() != settings.client_key_file.is_some() {
-        return refuse("[broker]: `client_cert_file` and `client_key_file` go together");
-    }
-    if settings.password_file.is_some() && settings.username.is_none() {
-        return refuse("[broker]: `password_file` needs a `username`");
-    }
+    settings.account.check("broker")?;
     Ok(settings)
 }
 
@@ -173,14 +148,18 @@ fn http(mut section: Section<'_>) -> Result<HttpSettings, ConfigError> {
         (Some(certificate), Some(key)) => Some((certificate, key)),
         (None, None) => None,
         (Some(_), None) | (None, Some(_)) => {
-            return refuse("[http]: `cert_file` and `key_file` go together");
+            return refuse("http", "`cert_file` and `key_file` go together");
         }
     };
     match (&tls, plain) {
-        (Some(_), true) => refuse("[http]: `plain = true` and a certificate contradict each other"),
-        (None, false) => refuse("[http]: `cert_file` and `key_file` are missing"),
+        (Some(_), true) => refuse(
+            "http",
+            "`plain = true` and a certificate contradict each other",
+        ),
+        (None, false) => refuse("http", "`cert_file` and `key_file` are missing"),
         (None, true) if !listen.ip().is_loopback() => refuse(
-            "[http]: `plain = true` is for loopback only: passwords and names would travel in clear",
+            "http",
+            "`plain = true` is for loopback only: passwords and names would travel in clear",
         ),
         (Some(_), false) | (None, true) => Ok(HttpSettings { listen, tls }),
     }
@@ -236,16 +215,16 @@ fn boxes(mut section: Section<'_>) -> Result<BoxLimits, ConfigError> {
     };
     section.finish()?;
     if limits.lost < limits.silent {
-        return refuse("[boxes]: `lost_seconds` must not be less than `silent_seconds`");
+        return refuse(
+            "boxes",
+            "`lost_seconds` must not be less than `silent_seconds`",
+        );
     }
     Ok(limits)
 }
 
-fn refuse<T>(what: &str) -> Result<T, ConfigError> {
-    Err(ConfigError {
-        line: 0,
-        what: what.to_owned(),
-    })
+fn refuse<T>(section: &str, what: &str) -> Result<T, ConfigError> {
+    Err(ConfigError::in_section(section, what))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::store::{Db, LogLine, StoreError, Waiting};
 use crate::ids::FindingId;
 use crate::outcome::Priority;
 use crate::units::WallTime;
-use crate::wire::{FindingState, ReceiptPayload, Topic};
+use crate::wire::{ReceiptPayload, Topic};
 
 /// What a transaction changed: told to pages and to the sender once it is on disk.
 #[derive(Debug, Default)]
@@ -171,16 +171,8 @@ fn said_by_box(receipt: &ReceiptPayload) -> LogLine {
             ..LogLine::default()
         };
     }
-    let what = match receipt.state {
-        FindingState::Open => "open",
-        FindingState::Acknowledged => "acknowledged",
-        FindingState::Escalated => "escalated",
-        FindingState::Confirmed => "confirmed",
-        FindingState::Corrected => "corrected",
-        FindingState::Rejected => "rejected",
-    };
     LogLine {
-        what: what.to_owned(),
+        what: receipt.state.as_str().to_owned(),
         by: receipt.by.clone(),
         station: receipt.station.clone(),
         ..LogLine::default()

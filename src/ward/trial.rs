@@ -1,11 +1,12 @@
 //! A server for `scanward demo`: on loopback, with people of its own, gone with the run.
 
 use super::desk::Desk;
+use super::http::fresh_code;
 use super::keys::{code_hash, code_in_fours};
 use super::server::{Server, Stopper};
 use super::settings::Settings;
 use super::users::{Role, entry, hash};
-use crate::edge::{Failure, Scratch, fresh_salt};
+use crate::edge::{Failure, Scratch, random};
 use crate::trust::{PublicKey, SigningKey};
 use std::fs;
 use std::net::SocketAddr;
@@ -32,12 +33,8 @@ pub struct TrialKey(SigningKey);
 impl TrialKey {
     /// A fresh key. Errors: the system gives no random bytes.
     pub fn new() -> Result<TrialKey, Failure> {
-        let failed = || Failure::new("no key could be made", "try again");
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|_| failed())?;
-        SigningKey::from_seed(&seed)
-            .map(TrialKey)
-            .ok_or_else(failed)
+        let key = SigningKey::from_seed(&random()?).map(TrialKey);
+        key.ok_or_else(|| Failure::new("no key could be made", "try again"))
     }
 
     /// What the box trusts.
@@ -111,7 +108,7 @@ fn settings(scratch: &Scratch, broker_port: u16, key: &TrialKey) -> Result<Setti
     let report = |what: String| Failure::new(format!("the demo's ward: {what}"), "report this");
     let users = scratch.path().join("users.toml");
     let mut text = String::new();
-    let hash = hash(PASSWORD, &fresh_salt()?).map_err(|error| report(error.to_string()))?;
+    let hash = hash(PASSWORD, &random()?).map_err(|error| report(error.to_string()))?;
     for (name, role, display) in PEOPLE {
         let user = entry(name, role, display, Some("Ward 7B"), &hash);
         text.push_str(&user.map_err(|error| report(error.to_string()))?);
@@ -138,11 +135,7 @@ fn settings(scratch: &Scratch, broker_port: u16, key: &TrialKey) -> Result<Setti
 
 /// A code that enrols the physician's key.
 fn code(desk: &Desk) -> Result<String, Failure> {
-    let code: String = fresh_salt()?
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let code = fresh_code()?;
     let now = desk.clock.wall();
     let until = now.after(Duration::from_secs(86_400));
     let kept = desk.write(|db, _| db.put_code(&code_hash(&code), "physician", now, until));

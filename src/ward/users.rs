@@ -1,6 +1,7 @@
 //! `users.toml`: who may sign in, as whom, with which password's hash (Argon2id).
 
 use super::failure::Wrong;
+use crate::ids::hex;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
@@ -76,8 +77,11 @@ impl fmt::Debug for User {
 impl User {
     /// What a session stands on: with another password or role it ends.
     pub(super) fn proof(&self) -> String {
-        let digest = Sha256::digest(format!("{} {}", self.role.as_str(), self.hash));
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(format!(
+            "{} {}",
+            self.role.as_str(),
+            self.hash
+        )))
     }
 }
 

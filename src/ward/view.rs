@@ -1,5 +1,6 @@
 //! Findings and boxes as pages get them, JSON. Pure.
 
+use super::hear::{BoxName, Lesion};
 use super::names::Names;
 use super::record::{BoxRecord, Ear, FindingRecord, Light};
 use super::settings::BoxLimits;
@@ -14,7 +15,7 @@ use serde_json::Value;
 pub(super) struct FindingView<'a> {
     id: &'a str,
     #[serde(rename = "box")]
-    from: BoxView<'a>,
+    from: &'a BoxName,
     priority: &'a str,
     score: f64,
     intended_use: &'a str,
@@ -22,7 +23,7 @@ pub(super) struct FindingView<'a> {
     received_at: String,
     identity: IdentityView<'a>,
     #[serde(flatten)]
-    lesion: Option<LesionView<'a>>,
+    lesion: Option<&'a Lesion>,
     #[serde(skip_serializing_if = "Option::is_none")]
     comparison: Option<&'a Value>,
     quality: &'a [String],
@@ -49,12 +50,6 @@ pub(super) struct FindingView<'a> {
     sequence: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct BoxView<'a> {
-    site: &'a str,
-    device: &'a str,
-}
-
 #[derive(Serialize)]
 struct IdentityView<'a> {
     pseudonym: &'a str,
@@ -73,16 +68,6 @@ impl std::fmt::Debug for IdentityView<'_> {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct LesionView<'a> {
-    burden_percent: f64,
-    burden_interval_percent: [f64; 2],
-    volume_ml: f64,
-    lung_volume_ml: f64,
-    count: u32,
-    zones: &'a Value,
-}
-
 /// The finding as those of `role` see it. IT sees no names, numbers of patients, or pictures.
 pub(super) fn finding<'a>(
     record: &'a FindingRecord,
@@ -91,27 +76,16 @@ pub(super) fn finding<'a>(
 ) -> FindingView<'a> {
     let data = &record.told.data;
     let receipt = record.receipt.as_ref();
-    let lesion = data.lesion.as_ref().map(|lesion| LesionView {
-        burden_percent: lesion.burden_percent,
-        burden_interval_percent: lesion.burden_interval_percent,
-        volume_ml: lesion.volume_ml,
-        lung_volume_ml: lesion.lung_volume_ml,
-        count: lesion.count,
-        zones: &lesion.zones,
-    });
     FindingView {
         id: record.told.id.as_str(),
-        from: BoxView {
-            site: record.from.site.as_str(),
-            device: record.from.device.as_str(),
-        },
+        from: &record.from,
         priority: data.priority.as_str(),
         score: data.score,
         intended_use: &data.intended_use,
         time: &record.told.time,
         received_at: record.received_at.to_string(),
         identity: identity(record, names, role),
-        lesion,
+        lesion: data.lesion.as_ref(),
         comparison: data.comparison.as_ref(),
         quality: &data.quality,
         late: data.late,

@@ -21,7 +21,7 @@ const LOGIN_WAIT_MAX: Duration = Duration::from_secs(9);
 
 /// Goes the way to `[publish] broker` until a step fails.
 pub(super) fn check(config: &Config, tell: &mut dyn FnMut(Check)) {
-    let broker = &config.publish.broker;
+    let broker = &config.publish.account.broker;
     let about = "broker name";
     let addresses = match resolve(broker) {
         Ok(addresses) => addresses,
@@ -86,13 +86,13 @@ fn connect(addresses: &[SocketAddr]) -> Result<(), String> {
 /// Connects as the service does, under a client id of its own and without a will, so that a running box stays online.
 fn login(config: &Config) -> Check {
     let about = "broker login";
-    let broker = &config.publish.broker;
+    let broker = &config.publish.account.broker;
     let how = if broker.tls {
         "TLS and MQTT 5"
     } else {
         "MQTT 5"
     };
-    let who = match &config.publish.username {
+    let who = match &config.publish.account.username {
         Some(name) => format!(" as {name}"),
         None => String::new(),
     };
@@ -120,7 +120,12 @@ fn try_login(config: &Config) -> Result<(), Failure> {
     if link.ask(Command::Stop(Vec::new())).is_ok() {
         link.join();
     }
-    result.map_err(|why| Failure::new(why.to_string(), advice(&why, config.publish.broker.tls)))
+    result.map_err(|why| {
+        Failure::new(
+            why.to_string(),
+            advice(&why, config.publish.account.broker.tls),
+        )
+    })
 }
 
 fn first(notices: &Receiver<Notice>) -> Result<(), LinkDown> {

@@ -1,7 +1,7 @@
 //! The files of `[publish]`: readable for us, and secrets for nobody else.
 
 use super::Check;
-use crate::config::PublishSettings;
+use crate::config::Account;
 use crate::edge::settings::small_file;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const OTHERS: u32 = 0o007;
 
 /// Looks at certificates, key and password.
-pub(super) fn check(publish: &PublishSettings, tell: &mut dyn FnMut(Check)) {
+pub(super) fn check(account: &Account, tell: &mut dyn FnMut(Check)) {
     let mut look =
         |about, file: &Option<PathBuf>, judge: fn(&'static str, &Path, &[u8]) -> Check| {
             let Some(file) = file else { return };
@@ -20,10 +20,10 @@ pub(super) fn check(publish: &PublishSettings, tell: &mut dyn FnMut(Check)) {
                 Err(failure) => Check::fail(about, failure.what, failure.advice),
             });
         };
-    look("ca_file", &publish.ca_file, certificate);
-    look("client_cert_file", &publish.client_cert_file, certificate);
-    look("client_key_file", &publish.client_key_file, key);
-    look("password_file", &publish.password_file, password);
+    look("ca_file", &account.ca_file, certificate);
+    look("client_cert_file", &account.client_cert_file, certificate);
+    look("client_key_file", &account.client_key_file, key);
+    look("password_file", &account.password_file, password);
 }
 
 fn certificate(about: &'static str, file: &Path, bytes: &[u8]) -> Check {

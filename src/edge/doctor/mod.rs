@@ -104,7 +104,7 @@ pub fn examine(settings_file: &Path, mut tell: impl FnMut(&Check)) -> Verdict {
     machine::check_service(&mut hear);
     machine::check_model(&config, &mut hear);
     machine::check_accelerator(&config, &mut hear);
-    files::check(&config.publish, &mut hear);
+    files::check(&config.publish.account, &mut hear);
     broker::check(&config, &mut hear);
     match worst {
         Grade::Ok | Grade::Warn => Verdict::Healthy,

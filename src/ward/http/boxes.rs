@@ -4,7 +4,6 @@ use super::aside;
 use super::guard::SignedIn;
 use super::trouble::{Trouble, bytes_of, json};
 use crate::units::WallTime;
-use crate::ward::audit::Entry;
 use crate::ward::desk::{Counts, Desk};
 use crate::ward::users::Role;
 use crate::ward::view::{self, BoxState};
@@ -95,13 +94,7 @@ pub(super) async fn audit(
     aside(&desk, move |desk| {
         let since = time.unwrap_or_default();
         let from = number.map_or_else(|| desk.read(|db| db.audit_number_at(since)), Ok)?;
-        desk.audit(&Entry {
-            who: who.user.name.clone(),
-            what: "audit-exported",
-            to: Some(from.to_string()),
-            from: Some(who.from.to_string()),
-            ..Entry::default()
-        })?;
+        desk.audit(&who.entry("audit-exported", Some(&from.to_string())))?;
         let mut text = String::new();
         let mut next = from;
         loop {

@@ -83,7 +83,7 @@ pub(super) async fn show(
         })?;
         let (record, history, mut log) = found.ok_or_else(|| Trouble::unknown("finding"))?;
         if who.user.role.sees_patients() {
-            let entry = entry(&who, "viewed", &id);
+            let entry = who.entry("viewed", Some(id.as_str()));
             desk.write(|db, _| db.audit(now, &entry))?;
         } else {
             // What a physician wrote may be of a patient.
@@ -163,7 +163,7 @@ pub(super) async fn acknowledge(
         };
         let entry = Entry {
             station: Some(ack.station),
-            ..entry(&who, "acknowledged", &id)
+            ..who.entry("acknowledged", Some(id.as_str()))
         };
         say(desk, &record, &Topic::Ack, payload, &line, &entry)?;
         Ok(json(StatusCode::ACCEPTED, &Sent { state: "sent" }))
@@ -187,7 +187,7 @@ pub(super) async fn verdict(
         if let Err(trouble) = check(desk, &record, &who.user, &verdict) {
             let refused = Entry {
                 ended: Some(trouble.code().to_owned()),
-                ..entry(&who, "verdict-refused", &id)
+                ..who.entry("verdict-refused", Some(id.as_str()))
             };
             desk.audit(&refused)?;
             return Err(trouble);
@@ -205,7 +205,7 @@ pub(super) async fn verdict(
         };
         let entry = Entry {
             ended: Some(verdict.decision.as_str().to_owned()),
-            ..entry(&who, "verdict-signed", &id)
+            ..who.entry("verdict-signed", Some(id.as_str()))
         };
         say(desk, &record, &Topic::Verdict, payload, &line, &entry)?;
         Ok(json(StatusCode::ACCEPTED, &Sent { state: "sent" }))
@@ -303,14 +303,4 @@ fn known(desk: &Desk, id: &FindingId) -> Result<FindingRecord, Trouble> {
 
 fn parse_id(text: &str) -> Result<FindingId, Trouble> {
     FindingId::parse(text).map_err(|_| Trouble::unknown("finding"))
-}
-
-fn entry(who: &SignedIn, what: &'static str, id: &FindingId) -> Entry {
-    Entry {
-        who: who.user.name.clone(),
-        what,
-        to: Some(id.as_str().to_owned()),
-        from: Some(who.from.to_string()),
-        ..Entry::default()
-    }
 }

@@ -1,6 +1,7 @@
 //! What holds for every request: headers of answers, the header that other sites cannot send, time, who asks.
 
 use super::trouble::Trouble;
+use crate::ward::audit::Entry;
 use crate::ward::desk::{Desk, locked};
 use crate::ward::session::Ticket;
 use crate::ward::users::{Role, User};
@@ -105,6 +106,17 @@ impl SignedIn {
         match allowed.contains(&self.user.role) {
             true => Ok(()),
             false => Err(Trouble::role()),
+        }
+    }
+
+    /// A line of the audit list: what they do, and what to.
+    pub(super) fn entry(&self, what: &'static str, to: Option<&str>) -> Entry {
+        Entry {
+            who: self.user.name.clone(),
+            what,
+            to: to.map(str::to_owned),
+            from: Some(self.from.to_string()),
+            ..Entry::default()
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Physicians' keys: a code from IT, the key of a browser, the list that IT signs.
 
 use super::guard::SignedIn;
-use super::session::fresh_secret;
 use super::trouble::{Trouble, json};
 use super::{aside, parse};
+use crate::edge::{Failure, random};
+use crate::ids::hex;
 use crate::trust::{KeyId, PublicKey, Signature};
 use crate::ward::audit::Entry;
 use crate::ward::desk::Desk;
@@ -25,8 +26,11 @@ use tracing::info;
 
 /// How long a code is good.
 const CODE_LIFE: Duration = Duration::from_secs(24 * 3600);
-/// Digits of a code: 64 bits, of which nobody guesses one in a day.
-const CODE_DIGITS: usize = 16;
+
+/// A code of 16 digits: 64 bits, of which nobody guesses one in a day.
+pub(in crate::ward) fn fresh_code() -> Result<String, Failure> {
+    Ok(hex(&random::<8>()?))
+}
 
 #[derive(Serialize)]
 struct Shown {
@@ -122,10 +126,10 @@ pub(super) async fn code(
             .find(&asked.user)
             .filter(|user| user.role == Role::Physician);
         let user = user.ok_or_else(|| Trouble::unknown("physician among the users"))?;
-        let code: String = fresh_secret()?.chars().take(CODE_DIGITS).collect();
+        let code = fresh_code().map_err(|_| Trouble::internal())?;
         let now = desk.clock.wall();
         let expires_at = now.after(CODE_LIFE);
-        let entry = entry(&who, "code-made", &user.name);
+        let entry = who.entry("code-made", Some(&user.name));
         desk.write(|db, _| {
             db.put_code(&code_hash(&code), &user.name, now, expires_at)?;
             db.audit(now, &entry)
@@ -171,7 +175,7 @@ pub(super) async fn enrol(
             enrolled_at: now,
             revoked_at: None,
         };
-        let mut entry = entry(&who, "key-enrolled", key.key_id.as_str());
+        let mut entry = who.entry("key-enrolled", Some(key.key_id.as_str()));
         let taken = desk.write(|db, _| {
             let good = db.use_code(&code_hash(&asked.code), &key.user, now)?;
             let taken = good && db.put_key(&key)?;
@@ -274,13 +278,13 @@ fn take_list(desk: &Desk, who: &SignedIn, list: &KeyListPayload) -> Result<usize
     if let Err((code, text)) = check_list(list, &keys, known.as_ref(), &desk.settings.it_keys) {
         desk.audit(&Entry {
             ended: Some(code.to_owned()),
-            ..entry(who, "list-refused", &list.counter.to_string())
+            ..who.entry("list-refused", Some(&list.counter.to_string()))
         })?;
         return Err(Trouble::refused(code, text));
     }
     let payload = list.to_bytes().map_err(|_| Trouble::internal())?;
     let text = String::from_utf8(payload.clone()).map_err(|_| Trouble::internal())?;
-    let entry = entry(who, "list-published", &list.counter.to_string());
+    let entry = who.entry("list-published", Some(&list.counter.to_string()));
     desk.write(|db, changes| {
         db.put_list(list.counter, &text, &who.user.name, now)?;
         for record in &boxes {
@@ -308,7 +312,7 @@ pub(super) async fn revoke(
     let asked: ForKey = parse(&body)?;
     aside(&desk, move |desk| {
         let now = desk.clock.wall();
-        let entry = entry(&who, "key-revoked", asked.key_id.as_str());
+        let entry = who.entry("key-revoked", Some(asked.key_id.as_str()));
         let done = desk.write(|db, _| {
             let done = db.revoke_key(&asked.key_id, now)?;
             if done {
@@ -322,14 +326,4 @@ pub(super) async fn revoke(
         }
     })
     .await
-}
-
-fn entry(who: &SignedIn, what: &'static str, to: &str) -> Entry {
-    Entry {
-        who: who.user.name.clone(),
-        what,
-        to: Some(to.to_owned()),
-        from: Some(who.from.to_string()),
-        ..Entry::default()
-    }
 }

@@ -10,6 +10,8 @@ mod session;
 mod trouble;
 
 pub(super) use guard::Peer;
+#[cfg(feature = "demo")]
+pub(super) use keys::fresh_code;
 
 use super::desk::Desk;
 use axum::Router;

@@ -1,6 +1,7 @@
 //! The nursing station's page: files within the program, each with its type and digest.
 
 use super::trouble::{Trouble, bytes_of};
+use crate::ids::hex;
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -85,12 +86,7 @@ pub(super) async fn nothing(_: Request) -> Trouble {
 
 fn answer(asset: &Asset, headers: &HeaderMap) -> Response {
     let digest = Sha256::digest(asset.bytes);
-    let hex: String = digest
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let tag = format!("\"{hex}\"");
+    let tag = format!("\"{}\"", hex(digest.iter().take(16)));
     let known = headers
         .get(header::IF_NONE_MATCH)
         .is_some_and(|value| value == tag.as_str());

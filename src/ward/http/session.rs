@@ -3,6 +3,8 @@
 use super::guard::{Peer, SignedIn, cookie};
 use super::trouble::{Trouble, json};
 use super::{aside, parse};
+use crate::edge::random;
+use crate::ids::hex;
 use crate::ward::audit::Entry;
 use crate::ward::desk::{Desk, locked};
 use crate::ward::limiter::Gate;
@@ -156,10 +158,9 @@ fn wrong() -> Trouble {
 }
 
 /// 256 random bits in hexadecimal digits.
-pub(super) fn fresh_secret() -> Result<String, Trouble> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(|_| Trouble::internal())?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+fn fresh_secret() -> Result<String, Trouble> {
+    let bytes = random::<32>().map_err(|_| Trouble::internal())?;
+    Ok(hex(&bytes))
 }
 
 /// `DELETE /api/session`.
@@ -168,12 +169,7 @@ pub(super) async fn end(State(desk): State<Arc<Desk>>, who: SignedIn) -> Result<
         locked(&desk.sessions).end(&who.ticket);
         desk.events.tell(crate::ward::events::Change::Sessions);
         let now = desk.clock.wall();
-        let entry = Entry {
-            who: who.user.name,
-            what: "signed-out",
-            from: Some(who.from.to_string()),
-            ..Entry::default()
-        };
+        let entry = who.entry("signed-out", None);
         desk.write(|db, _| {
             db.drop_sessions(&[who.ticket])?;
             db.audit(now, &entry)

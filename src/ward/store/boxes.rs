@@ -38,11 +38,7 @@ impl Db<'_> {
 
     /// Keeps `record` with the next change's number, which is written into it. Errors: one box too many.
     pub(in crate::ward) fn put_box(&self, record: &mut BoxRecord) -> Result<(), StoreError> {
-        let known = self.a_box(&record.name)?.is_some();
-        let count: i64 = self
-            .0
-            .query_row("SELECT count(*) FROM boxes", [], |row| row.get(0))?;
-        if !known && count >= BOXES_MAX {
+        if self.a_box(&record.name)?.is_none() && self.count("boxes")? >= BOXES_MAX {
             return Err(StoreError::Full { what: "boxes" });
         }
         let sequence = self.next_sequence()?;

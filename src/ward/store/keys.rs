@@ -51,10 +51,7 @@ impl Db<'_> {
     ) -> Result<(), StoreError> {
         let drop_old = "DELETE FROM codes WHERE user = ?1 OR expires_at <= ?2";
         self.0.execute(drop_old, params![user, now.unix_millis()])?;
-        let count: i64 = self
-            .0
-            .query_row("SELECT count(*) FROM codes", [], |row| row.get(0))?;
-        if count >= CODES_MAX {
+        if self.count("codes")? >= CODES_MAX {
             return Err(StoreError::Full { what: "codes" });
         }
         let query = "INSERT INTO codes VALUES (?1, ?2, ?3, ?4)";
@@ -106,10 +103,7 @@ impl Db<'_> {
 
     /// Keeps a key; `false` when it is there, as whose ever.
     pub(in crate::ward) fn put_key(&self, key: &EnrolledKey) -> Result<bool, StoreError> {
-        let count: i64 = self
-            .0
-            .query_row("SELECT count(*) FROM keys", [], |row| row.get(0))?;
-        if count >= KEYS_MAX {
+        if self.count("keys")? >= KEYS_MAX {
             return Err(StoreError::Full { what: "keys" });
         }
         let query = "INSERT OR IGNORE INTO keys VALUES (?1, ?2, ?3, ?4, ?5, ?6)";

@@ -144,6 +144,13 @@ impl Db<'_> {
         unsigned(number, "counter")
     }
 
+    /// The rows of a table.
+    fn count(&self, table: &'static str) -> Result<i64, StoreError> {
+        let query = format!("SELECT count(*) FROM {table}");
+        let mut statement = self.0.prepare_cached(&query)?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
     /// The next change's number.
     fn next_sequence(&self) -> Result<i64, StoreError> {
         let next = "UPDATE counter SET value = value + 1 RETURNING value";

@@ -29,10 +29,7 @@ impl Db<'_> {
             let query = "DELETE FROM outgoing WHERE topic = ?1 AND retain = 1";
             self.0.execute(query, [&message.topic])?;
         }
-        let count: i64 = self
-            .0
-            .query_row("SELECT count(*) FROM outgoing", [], |row| row.get(0))?;
-        if count >= WAITING_MAX {
+        if self.count("outgoing")? >= WAITING_MAX {
             return Err(StoreError::Full {
                 what: "messages to boxes",
             });
