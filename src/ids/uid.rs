@@ -3,6 +3,7 @@
 use super::hex;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a text is not the identifier it claims to be. The text itself is not repeated: it may be patient data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,10 +18,11 @@ pub struct IdError {
 /// A DICOM unique identifier as real scanners write it: 1 to 64 printable ASCII characters without blanks.
 ///
 /// PS3.5 section 9.1 allows digits and dots only; real exports carry UUIDs with dashes, and the patient behind
-/// them still needs the scan read, so the wider set is taken.
+/// them still needs the scan read, so the wider set is taken. Clones share the text: a series' UID stands beside each of
+/// its files.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Uid(String);
+pub struct Uid(Arc<str>);
 
 impl Uid {
     /// Parses `text`, less its padding (trailing NUL or blank).
@@ -36,7 +38,7 @@ impl Uid {
         if !trimmed.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(fault("it holds a character that is not printable ASCII"));
         }
-        Ok(Uid(trimmed.to_owned()))
+        Ok(Uid(trimmed.into()))
     }
 
     /// The text.
@@ -60,7 +62,7 @@ impl TryFrom<String> for Uid {
 
 impl From<Uid> for String {
     fn from(uid: Uid) -> String {
-        uid.0
+        uid.as_str().to_owned()
     }
 }
 

@@ -1,7 +1,7 @@
 //! From open to ended: which series is quiet, which looks complete ahead of that, and what they are handed out with.
 
 use super::early::Early;
-use super::files::{Phase, Tracked, mark};
+use super::files::{Phase, Tracked};
 use super::machine::{Action, Intake};
 use super::series::{ClosedSeries, Collecting, Ended, Ready, SeriesFacts, Slice};
 use crate::ids::{FindingId, SeriesKey};
@@ -230,7 +230,7 @@ impl Intake {
             .files
             .values()
             .filter(|tracked| tracked.series.as_ref() == Some(key));
-        let own = own.find_map(|tracked| tracked.refusal.as_ref());
+        let own = own.find_map(|tracked| tracked.refusal.as_deref());
         match own {
             Some(refusal) if series.slices.is_empty() => refusal.clone(),
             Some(_) | None => Refusal::Unreadable { files: waiting },
@@ -256,7 +256,7 @@ impl Intake {
             (Phase::Growing | Phase::Reading | Phase::Broken { .. }, Some(other)) => other == key,
             (Phase::Growing | Phase::Reading | Phase::Broken { .. }, None) => {
                 let in_time = match tracked.refusal {
-                    Some(_) => written.contains(&tracked.seen.modified),
+                    Some(_) => written.contains(&tracked.modified),
                     None => tracked.first_seen <= quiet_at,
                 };
                 in_time && beside(path)
@@ -276,7 +276,7 @@ impl Intake {
                 .files
                 .iter()
                 .filter_map(|path| self.files.get(path))
-                .map(|file| file.seen.modified)
+                .map(|file| file.modified)
         };
         let quiet = i64::try_from(self.limits.quiet.as_millis()).unwrap_or(i64::MAX);
         let first = times()
@@ -291,7 +291,7 @@ impl Intake {
     }
 
     fn marks_of(&self, key: &SeriesKey) -> Vec<FileMark> {
-        let ours = |tracked: &&Tracked| match &tracked.phase {
+        let ours = |tracked: &Tracked| match &tracked.phase {
             Phase::Held(held) | Phase::Known(held) => held == key,
             Phase::Growing
             | Phase::Reading
@@ -300,9 +300,9 @@ impl Intake {
             | Phase::Broken { .. } => false,
         };
         self.files
-            .values()
-            .filter(ours)
-            .map(|tracked| mark(&tracked.seen))
+            .iter()
+            .filter(|(_, tracked)| ours(tracked))
+            .map(|(path, tracked)| tracked.mark(path))
             .collect()
     }
 

@@ -6,8 +6,9 @@ use crate::refusal::Refusal;
 use crate::store::{FileMark, PathDigest};
 use crate::units::{Moment, WallTime};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One file of one scan of the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,26 +21,27 @@ pub struct FileSeen {
     pub modified: WallTime,
 }
 
-/// The mark of `seen` for the ledger.
-pub(super) fn mark(seen: &FileSeen) -> FileMark {
+/// The mark of the file at `path` for the ledger.
+pub(super) fn mark(path: &Path, bytes: u64, modified: WallTime) -> FileMark {
     FileMark {
-        path: PathDigest::of(&seen.path),
-        bytes: seen.bytes,
-        modified: seen.modified,
+        path: PathDigest::of(path),
+        bytes,
+        modified,
     }
 }
 
-/// What the machine remembers of one file.
+/// What the machine remembers of one file. There may be very many: it is kept small.
 #[derive(Clone, Debug)]
 pub(super) struct Tracked {
-    pub(super) seen: FileSeen,
+    bytes: u64,
+    pub(super) modified: WallTime,
     pub(super) first_seen: Moment,
     /// How often it was found broken in a row, unchanged.
     pub(super) tries: u8,
     /// The series it named when it could be read last: that series waits for it, whatever becomes of the file.
     pub(super) series: Option<SeriesKey>,
     /// Why it could not be read whole last, unchanged since.
-    pub(super) refusal: Option<Refusal>,
+    pub(super) refusal: Option<Box<Refusal>>,
     pub(super) phase: Phase,
     /// A reader has it. Its answer is void where the phase is no longer `Reading`: no second one may overtake it.
     in_flight: bool,
@@ -106,9 +108,9 @@ pub(super) enum Sight {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     // By the path's bytes: comparing paths part by part would cost more than all else of a scan.
-    tracked: BTreeMap<OsString, Tracked>,
+    tracked: BTreeMap<Arc<OsStr>, Tracked>,
     /// What is to be read when; an entry that the file's phase does not bear out is void.
-    due: BTreeSet<(Moment, OsString)>,
+    due: BTreeSet<(Moment, Arc<OsStr>)>,
     reading: usize,
     scans: u64,
 }
@@ -159,13 +161,13 @@ impl Files {
         let Some(tracked) = self.tracked.get_mut(seen.path.as_os_str()) else {
             if known < files_max {
                 let phase = at_first_sight(&seen);
-                let tracked = Tracked::new(seen.clone(), now, phase, self.scans);
-                self.tracked.insert(seen.path.into_os_string(), tracked);
+                let tracked = Tracked::new(&seen, now, phase, self.scans);
+                self.tracked.insert(seen.path.as_os_str().into(), tracked);
             }
             return Sight::Still;
         };
         tracked.listed = self.scans;
-        if tracked.seen == seen {
+        if (tracked.bytes, tracked.modified) == (seen.bytes, seen.modified) {
             if tracked.phase == Phase::Growing {
                 self.set_phase(&seen.path, Phase::due());
             }
@@ -173,7 +175,7 @@ impl Files {
         }
         tracked.first_seen = now;
         tracked.refusal = None;
-        tracked.seen = seen.clone();
+        (tracked.bytes, tracked.modified) = (seen.bytes, seen.modified);
         let before = std::mem::replace(&mut tracked.phase, Phase::Growing);
         Sight::Changed(seen.path, before)
     }
@@ -202,11 +204,18 @@ impl Files {
 
     /// Puts a file into `phase`; a broken one is read again in its time.
     pub(super) fn set_phase(&mut self, path: &Path, phase: Phase) {
+        if let Phase::Broken { retry_at } = phase {
+            self.is_due(retry_at, path);
+        }
         if let Some(tracked) = self.tracked.get_mut(path.as_os_str()) {
-            if let Phase::Broken { retry_at } = phase {
-                self.due.insert((retry_at, path.as_os_str().to_owned()));
-            }
             tracked.phase = phase;
+        }
+    }
+
+    /// The path's text is shared: very many files may be due.
+    fn is_due(&mut self, when: Moment, path: &Path) {
+        if let Some((known, _)) = self.tracked.get_key_value(path.as_os_str()) {
+            self.due.insert((when, Arc::clone(known)));
         }
     }
 
@@ -216,7 +225,7 @@ impl Files {
             if tracked.phase == *from {
                 tracked.phase = to.clone();
                 if let Phase::Broken { retry_at } = to {
-                    self.due.insert((*retry_at, path.clone()));
+                    self.due.insert((*retry_at, Arc::clone(path)));
                 }
             }
         }
@@ -244,7 +253,7 @@ impl Files {
     /// Notes why a file could not be read whole; says how often that was so before.
     pub(super) fn found_broken(&mut self, path: &Path, refusal: Refusal) -> Option<u8> {
         let tracked = self.tracked.get_mut(path.as_os_str())?;
-        tracked.refusal = Some(refusal);
+        tracked.refusal = Some(Box::new(refusal));
         Some(tracked.tries)
     }
 
@@ -261,7 +270,7 @@ impl Files {
             if *when > now {
                 return None;
             }
-            let (when, path) = (*when, path.clone());
+            let (when, path) = (*when, Arc::clone(path));
             self.due.pop_first();
             if let Some(tracked) = self.tracked.get_mut(&path)
                 && tracked.phase == (Phase::Broken { retry_at: when })
@@ -279,7 +288,7 @@ impl Files {
                 } else {
                     Depth::Whole
                 };
-                let path = PathBuf::from(path);
+                let path = PathBuf::from(path.as_ref());
                 return Some(Reading { path, depth });
             }
         }
@@ -295,16 +304,23 @@ impl Files {
         tracked.in_flight = false;
         if let Phase::Broken { retry_at } = tracked.phase {
             // It changed and held still while it was read: its turn was passed over.
-            self.due.insert((retry_at, path.as_os_str().to_owned()));
+            self.is_due(retry_at, path);
+            return false;
         }
         tracked.phase == Phase::Reading
     }
 }
 
 impl Tracked {
-    fn new(seen: FileSeen, now: Moment, phase: Phase, listed: u64) -> Tracked {
+    /// Its mark for the ledger; it stands at `path`.
+    pub(super) fn mark(&self, path: &Path) -> FileMark {
+        mark(path, self.bytes, self.modified)
+    }
+
+    fn new(seen: &FileSeen, now: Moment, phase: Phase, listed: u64) -> Tracked {
         Tracked {
-            seen,
+            bytes: seen.bytes,
+            modified: seen.modified,
             first_seen: now,
             tries: 0,
             series: None,

@@ -338,8 +338,7 @@ impl Intake {
         let named = self.files.get(&path).and_then(|file| file.series.clone());
         let (series, broken) = match result {
             ReadResult::Series(arrival) => {
-                let key = arrival.key.clone();
-                self.arrived(path.clone(), *arrival, now);
+                let key = self.arrived(path.clone(), *arrival, now);
                 return self
                     .files
                     .was_read(&path, Some(key.clone()), Phase::Held(key));
@@ -382,8 +381,15 @@ impl Intake {
 
     // ---- series ----------------------------------------------------------------------------------------------
 
-    fn arrived(&mut self, path: PathBuf, arrival: Arrival, now: Moment) {
-        let key = arrival.key.clone();
+    /// The key as it is known already: all files of a series share its text.
+    fn known(&self, key: &SeriesKey) -> SeriesKey {
+        let open = self.open.get_key_value(key).map(|(known, _)| known);
+        let ended = || self.ended.get_key_value(key).map(|(known, _)| known);
+        open.or_else(ended).unwrap_or(key).clone()
+    }
+
+    fn arrived(&mut self, path: PathBuf, arrival: Arrival, now: Moment) -> SeriesKey {
+        let key = self.known(&arrival.key);
         let sighted = self.files.get(&path).map_or(now, |file| file.first_seen);
         if !self.open.contains_key(&key) {
             let before = self.ended.get(&key).cloned();
@@ -402,12 +408,13 @@ impl Intake {
         if let Some(series) = self.open.get_mut(&key) {
             series.add(path, arrival, instances_max, sighted);
         }
+        key
     }
 
     /// A damaged file names its series: that alone opens it, so that even a series without one good file gets its ending.
     /// A series that has ended stays so.
     fn announced(&mut self, arrival: &Arrival, now: Moment) -> SeriesKey {
-        let key = arrival.key.clone();
+        let key = self.known(&arrival.key);
         if !self.open.contains_key(&key) && !self.ended.contains_key(&key) {
             self.open
                 .insert(key.clone(), Collecting::new(arrival, now, None));
@@ -523,7 +530,7 @@ fn phase_at_first_sight(
     marks: &BTreeMap<PathDigest, (FileMark, SeriesKey)>,
     seen: &FileSeen,
 ) -> Phase {
-    let offered = mark(seen);
+    let offered = mark(&seen.path, seen.bytes, seen.modified);
     match marks.get(&offered.path) {
         Some((known, key)) if *known == offered => Phase::Known(key.clone()),
         Some(_) | None => Phase::Growing,
