@@ -70,7 +70,11 @@ impl Vectors for Zmm {
         step: usize,
         weights: [__m512i; B],
     ) {
-        unsafe { add_voxels::<B, T, STEP>(sums, input, step, weights) }
+        match STEP {
+            // Not known before it runs, so it cannot stand in an instruction.
+            0 => unsafe { x86::voxel_by_voxel::<Zmm, B, T>(sums, input, step, weights) },
+            _ => unsafe { add_voxels::<B, T, STEP>(sums, input, weights) },
+        }
     }
 
     #[inline(always)]
@@ -116,13 +120,11 @@ impl Vectors for Zmm {
 unsafe fn add_voxels<const B: usize, const T: usize, const STEP: usize>(
     sums: &mut [[__m512i; B]; T],
     input: *const u8,
-    step: usize,
     weights: [__m512i; B],
 ) {
     macro_rules! voxels {
         ($($t:literal)*) => { $(
             if $t < T {
-                let from = if STEP == 0 { input.wrapping_add($t * step) } else { input };
                 // SAFETY: reads four bytes of the row, which was checked.
                 unsafe {
                     if B == 2 {
@@ -130,7 +132,7 @@ unsafe fn add_voxels<const B: usize, const T: usize, const STEP: usize>(
                             "vpbroadcastd {four}, dword ptr [{from} + {at}]",
                             "vpdpbusd {first}, {four}, {weights}",
                             "vpdpbusd {second}, {four}, {more}",
-                            from = in(reg) from,
+                            from = in(reg) input,
                             at = const $t * STEP,
                             four = out(zmm_reg) _,
                             first = inout(zmm_reg) sums[$t][0],
@@ -143,7 +145,7 @@ unsafe fn add_voxels<const B: usize, const T: usize, const STEP: usize>(
                         asm!(
                             "vpbroadcastd {four}, dword ptr [{from} + {at}]",
                             "vpdpbusd {first}, {four}, {weights}",
-                            from = in(reg) from,
+                            from = in(reg) input,
                             at = const $t * STEP,
                             four = out(zmm_reg) _,
                             first = inout(zmm_reg) sums[$t][0],

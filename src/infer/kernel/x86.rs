@@ -26,7 +26,7 @@ pub(super) fn tiles(isa: Isa) -> Option<&'static Tiles> {
 /// The vectors of an instruction set. Each holds 16 output channels, in as many registers as that takes.
 ///
 /// All pointers may be unaligned.
-pub(super) trait Vectors {
+pub(super) trait Vectors: Sized {
     /// Sums in 32 bits.
     type Sums: Copy;
     /// Weights from four input channels.
@@ -55,12 +55,7 @@ pub(super) trait Vectors {
         step: usize,
         weights: [Self::Weights; B],
     ) {
-        for t in 0..T {
-            let four = unsafe { Self::inputs(input.add(t * step)) };
-            for b in 0..B {
-                sums[t][b] = unsafe { Self::added(sums[t][b], four, weights[b]) };
-            }
-        }
+        unsafe { voxel_by_voxel::<Self, B, T>(sums, input, step, weights) }
     }
     /// Writes 16 bytes: each sum times its scale, to the nearest whole number, ties to even, within 0 to 255.
     unsafe fn store(sums: Self::Sums, scales: Self::Scales, to: *mut u8);
@@ -69,6 +64,22 @@ pub(super) trait Vectors {
     unsafe fn store_four(sums: [Self::Sums; 4], scales: Self::Scales, to: *mut u8, step: usize) {
         for t in 0..4 {
             unsafe { Self::store(sums[t], scales, to.add(t * step)) }
+        }
+    }
+}
+
+/// [`Vectors::add_voxels`], in whatever order the compiler likes best.
+#[inline(always)]
+pub(super) unsafe fn voxel_by_voxel<V: Vectors, const B: usize, const T: usize>(
+    sums: &mut [[V::Sums; B]; T],
+    input: *const u8,
+    step: usize,
+    weights: [V::Weights; B],
+) {
+    for t in 0..T {
+        let four = unsafe { V::inputs(input.add(t * step)) };
+        for b in 0..B {
+            sums[t][b] = unsafe { V::added(sums[t][b], four, weights[b]) };
         }
     }
 }
