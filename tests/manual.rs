@@ -32,6 +32,14 @@ fn every_refusal_and_fault_code_has_its_heading_and_no_heading_is_left_over() {
         left_over.is_empty(),
         "headings without a code: {left_over:?}"
     );
+    // So that nurses read them in their own language. The other language is held to this one's words by a browser's test.
+    let words = read("src/ward/page/en.js");
+    let remedies = read("src/ward/page/not-triaged.js");
+    for code in &codes {
+        assert!(words.contains(&format!("\"reason.{code}\":")), "{code}");
+        let named = [format!("\"{code}\""), format!(" {code}: ")];
+        assert!(named.iter().any(|it| remedies.contains(it)), "{code}");
+    }
 }
 
 #[test]
@@ -42,6 +50,8 @@ fn every_degraded_state_has_its_row() {
     for code in codes {
         let rows = manual.matches(&format!("\n| `{code}` |")).count();
         assert_eq!(rows, 1, "`{code}` in the table of docs/operating.md");
+        let words = read("src/ward/page/en.js");
+        assert!(words.contains(&format!("\"degraded.{code}\":")), "{code}");
     }
 }
 

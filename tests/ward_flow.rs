@@ -17,7 +17,7 @@ mod common;
 
 use common::http::Browser;
 use common::mosquitto::{PATIENCE, Subscriber, is_missing, publish};
-use common::wardroom::{ROOT, Wardroom, finding, golden, health, id, it_key, receipt};
+use common::wardroom::{ROOT, Wardroom, finding, golden, health, id, it_key, not_triaged, receipt};
 use scanward::trust::{Signature, SigningKey};
 use scanward::wire::{AckPayload, KeyListPayload, VerdictPayload};
 use serde_json::{Value, json};
@@ -81,6 +81,51 @@ fn findings_come_in_the_order_of_the_station_and_each_once() {
         .map(|it| it["what"].as_str().unwrap())
         .collect();
     assert_eq!(log, ["received", "acknowledged"]);
+}
+
+#[test]
+fn a_series_without_a_finding_is_told_until_it_has_one() {
+    if is_missing("not triaged") {
+        return;
+    }
+    let room = Wardroom::new("");
+    let _server = room.start_listening();
+    let (chan, ops) = (room.browser("chan"), room.browser("ops"));
+    let mut events = chan.events(None);
+    for (number, code) in [(1, "geometry-gap"), (2, "localizer")] {
+        room.box_says("outcome", &not_triaged(number, code));
+        room.box_says("outcome", &not_triaged(number, code));
+    }
+    let first = events.next_of("not-triaged");
+    assert_eq!(first.value["id"], id(1));
+    assert_eq!(events.next_of("not-triaged").value["id"], id(2));
+    let listed = |browser: &Browser| browser.get("/api/not-triaged").json()["series"].clone();
+    let series = listed(&chan);
+    let codes = |series: &Value| -> Vec<String> {
+        let series = series.as_array().unwrap().iter();
+        let code = |it: &Value| it["reason"]["code"].as_str().unwrap().to_owned();
+        series.map(code).collect()
+    };
+    assert_eq!(codes(&series), ["localizer", "geometry-gap"]);
+    assert_eq!(series[1]["identity"]["accession"], "ACC-4711");
+    assert_eq!(series[1]["reason"]["remedy"], "export the series again");
+    assert_eq!(listed(&ops)[1]["identity"]["accession"], Value::Null);
+
+    // Exported again, it has a finding; the box says that in two messages, in no certain order.
+    let mut told = finding(3, "urgent");
+    told["data"]["supersedes"] = id(1).into();
+    room.box_says("finding/urgent", &told);
+    let gone = events.next_of("not-triaged");
+    assert_eq!(
+        (&gone.value["id"], &gone.value["superseded_by"]),
+        (&id(1).into(), &id(3).into())
+    );
+    assert_eq!(codes(&listed(&chan)), ["localizer"]);
+
+    // A page that was away is told of both.
+    let mut late = chan.events(first.id);
+    assert_eq!(late.next_of("not-triaged").value["id"], id(2));
+    assert_eq!(late.next_of("not-triaged").value["superseded_by"], id(3));
 }
 
 #[test]

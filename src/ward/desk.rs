@@ -6,7 +6,7 @@ use super::files::Files;
 use super::hear::{Heard, Unheard, hear};
 use super::limiter::Limiter;
 use super::names::Names;
-use super::record::{BoxRecord, Ear, FindingRecord};
+use super::record::{BoxRecord, Ear, FindingRecord, NotTriagedRecord};
 use super::sending::{Event, Sending};
 use super::session::Sessions;
 use super::settings::Settings;
@@ -162,6 +162,10 @@ impl Desk {
         for record in &changes.findings {
             self.events
                 .tell(Change::Told(Arc::new(told(record, &names))));
+        }
+        for record in &changes.not_triaged {
+            self.events
+                .tell(Change::Told(Arc::new(not_triaged_told(record, &names))));
         }
         for record in &changes.boxes {
             self.events
@@ -400,13 +404,28 @@ impl Desk {
 
 /// The change of a finding.
 pub(super) fn told(record: &FindingRecord, names: &Names) -> Told {
-    let written =
-        |role| serde_json::to_string(&view::finding(record, names, role)).unwrap_or_default();
+    told_by_role(record.sequence, "finding", |role| {
+        serde_json::to_string(&view::finding(record, names, role))
+    })
+}
+
+/// The change of a series without a finding.
+pub(super) fn not_triaged_told(record: &NotTriagedRecord, names: &Names) -> Told {
+    told_by_role(record.sequence, "not-triaged", |role| {
+        serde_json::to_string(&view::not_triaged(record, names, role))
+    })
+}
+
+fn told_by_role(
+    sequence: u64,
+    what: &'static str,
+    written: impl Fn(Role) -> serde_json::Result<String>,
+) -> Told {
     Told {
-        sequence: record.sequence,
-        what: "finding",
-        clinical: written(Role::Nurse),
-        technical: written(Role::It),
+        sequence,
+        what,
+        clinical: written(Role::Nurse).unwrap_or_default(),
+        technical: written(Role::It).unwrap_or_default(),
     }
 }
 

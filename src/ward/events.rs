@@ -10,7 +10,7 @@ const LAG_MAX: usize = 1024;
 /// A change, written for those who see patients and for those who do not.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
-    /// A finding or a box changed.
+    /// A finding, a series without one, or a box changed.
     Told(Arc<Told>),
     /// What was sent before may be out of date: names were read again.
     Reload,
@@ -18,11 +18,11 @@ pub(super) enum Change {
     Sessions,
 }
 
-/// A change of a finding or a box, as JSON.
+/// A change of a finding, a series without one, or a box, as JSON.
 pub(super) struct Told {
     /// Its number.
     pub(super) sequence: u64,
-    /// `finding`, `box`.
+    /// `finding`, `not-triaged`, `box`.
     pub(super) what: &'static str,
     /// For nurses and physicians.
     pub(super) clinical: String,

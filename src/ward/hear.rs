@@ -52,6 +52,13 @@ pub(super) enum Heard {
         /// The one in its place.
         by: FindingId,
     },
+    /// A series ended without a finding.
+    NotTriaged {
+        /// The box.
+        from: BoxName,
+        /// The series, and why.
+        told: Box<NotTriaged>,
+    },
     /// The picture of a finding.
     Preview {
         /// The finding.
@@ -125,6 +132,42 @@ pub(super) struct Finding {
     pub(super) model: Model,
     /// What it is not.
     pub(super) notice: String,
+}
+
+/// A series that ended without a finding, as the ward needs it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct NotTriaged {
+    /// Its outcome's id.
+    pub(super) id: FindingId,
+    /// When it ended.
+    pub(super) time: String,
+    /// What its outcome says.
+    pub(super) data: Ending,
+}
+
+/// The `data` of an outcome without a finding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Ending {
+    /// Why there is none.
+    pub(super) reason: Reason,
+    /// Whose it is.
+    pub(super) identity: Identity,
+    /// The series, as the contract writes it.
+    pub(super) series: Value,
+    /// The finding or outcome that it replaces.
+    #[serde(default)]
+    pub(super) supersedes: Option<FindingId>,
+}
+
+/// Why a series has no finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Reason {
+    /// A code of the contract's closed list.
+    pub(super) code: String,
+    /// In words.
+    pub(super) text: String,
+    /// What somebody can do.
+    pub(super) remedy: String,
 }
 
 /// Whose a finding is. Not for `Debug`: it may name the patient.
@@ -247,7 +290,7 @@ pub(super) fn hear(site: &SlugName, topic: &str, payload: &[u8]) -> Result<Heard
     match topic {
         Topic::Health => health(from, payload),
         Topic::Finding(priority) => finding(from, priority, payload),
-        Topic::Outcome => outcome(payload),
+        Topic::Outcome => outcome(from, payload),
         Topic::Preview(id) => preview(id, payload),
         Topic::Receipt(id) => receipt(&id, payload),
         Topic::Update | Topic::Learning => Ok(Heard::Nothing),
@@ -280,7 +323,7 @@ fn finding(from: BoxName, topic: Priority, payload: &[u8]) -> Result<Heard, Unhe
     let right = event.event_type == EventType::Finding
         && WallTime::parse(&event.time).is_some()
         && (0.0..=1.0).contains(&data.score)
-        && data.pseudonym_is_short();
+        && data.identity.is_short();
     if !right {
         return Err(Unheard::Payload);
     }
@@ -292,14 +335,14 @@ fn finding(from: BoxName, topic: Priority, payload: &[u8]) -> Result<Heard, Unhe
     Ok(Heard::Finding { from, told, topic })
 }
 
-impl Finding {
+impl Identity {
     /// It is a key of the store and is looked up: no more than a pseudonym is long.
-    fn pseudonym_is_short(&self) -> bool {
-        self.identity.pseudonym.as_str().len() <= 64
+    fn is_short(&self) -> bool {
+        self.pseudonym.as_str().len() <= 64
     }
 }
 
-fn outcome(payload: &[u8]) -> Result<Heard, Unheard> {
+fn outcome(from: BoxName, payload: &[u8]) -> Result<Heard, Unheard> {
     #[derive(Deserialize)]
     struct Replaced {
         superseded: String,
@@ -315,8 +358,26 @@ fn outcome(payload: &[u8]) -> Result<Heard, Unheard> {
                 by: id(&data.by)?,
             })
         }
-        EventType::Finding | EventType::Outcome => Ok(Heard::Nothing),
+        EventType::Outcome => ending(from, event),
+        EventType::Finding => Ok(Heard::Nothing),
     }
+}
+
+/// The outcome of a series that was triaged goes with its finding: that is enough.
+fn ending(from: BoxName, event: Event) -> Result<Heard, Unheard> {
+    if event.data.get("outcome").and_then(Value::as_str) == Some("triaged") {
+        return Ok(Heard::Nothing);
+    }
+    let data: Ending = serde_json::from_value(event.data).map_err(|_| Unheard::Payload)?;
+    if WallTime::parse(&event.time).is_none() || !data.identity.is_short() {
+        return Err(Unheard::Payload);
+    }
+    let told = Box::new(NotTriaged {
+        id: id(&event.id)?,
+        time: event.time,
+        data,
+    });
+    Ok(Heard::NotTriaged { from, told })
 }
 
 fn preview(id: FindingId, payload: &[u8]) -> Result<Heard, Unheard> {

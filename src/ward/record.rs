@@ -1,6 +1,6 @@
 //! What the ward holds of a finding and of a box, and how a message changes it. Pure.
 
-use super::hear::{BoxName, BoxState, Said, Told};
+use super::hear::{BoxName, BoxState, NotTriaged, Said, Told};
 use super::settings::BoxLimits;
 use crate::ids::FindingId;
 use crate::outcome::Priority;
@@ -80,6 +80,21 @@ impl FindingRecord {
         }
         news
     }
+}
+
+/// A series that ended without a finding.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct NotTriagedRecord {
+    /// The box.
+    pub(super) from: BoxName,
+    /// What it told.
+    pub(super) told: NotTriaged,
+    /// When it came in.
+    pub(super) received_at: WallTime,
+    /// What became of the series since, where that is known: nobody has to see to it any more.
+    pub(super) superseded_by: Option<FindingId>,
+    /// The change that it was changed by last.
+    pub(super) sequence: u64,
 }
 
 /// A box.

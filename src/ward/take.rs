@@ -1,7 +1,7 @@
 //! What was heard goes into the store: the pure rules of `record`, one transaction a message.
 
-use super::hear::{BoxName, Heard, Said, Told};
-use super::record::{BoxRecord, Ear, FindingRecord, Light};
+use super::hear::{BoxName, Heard, NotTriaged, Said, Told};
+use super::record::{BoxRecord, Ear, FindingRecord, Light, NotTriagedRecord};
 use super::settings::BoxLimits;
 use super::store::{Db, LogLine, StoreError, Waiting};
 use crate::ids::FindingId;
@@ -14,6 +14,8 @@ use crate::wire::{ReceiptPayload, Topic};
 pub(super) struct Changes {
     /// Findings.
     pub(super) findings: Vec<FindingRecord>,
+    /// Series without a finding.
+    pub(super) not_triaged: Vec<NotTriagedRecord>,
     /// Boxes.
     pub(super) boxes: Vec<BoxRecord>,
     /// Messages to boxes.
@@ -41,6 +43,7 @@ pub(super) fn take(
     match heard {
         Heard::Finding { from, told, topic } => finding(db, from, told, *topic, at.now, changes),
         Heard::Superseded { earlier, by } => superseded(db, earlier, by, at.now, changes),
+        Heard::NotTriaged { from, told } => not_triaged(db, from, told, at.now, changes),
         Heard::Preview { id, png } => preview(db, id, png, at.now, changes),
         Heard::Receipt(receipt) => self::receipt(db, receipt, at.now, changes),
         Heard::Health { from, said } => health(db, from, said, at, changes),
@@ -103,8 +106,7 @@ fn superseded(
     changes: &mut Changes,
 ) -> Result<bool, StoreError> {
     let Some(mut known) = db.finding(earlier)? else {
-        db.put_early(earlier, None, Some(by), now)?;
-        return Ok(false);
+        return no_longer_missed(db, earlier, by, now, changes);
     };
     let news = known.take_superseded(by);
     if news {
@@ -117,6 +119,53 @@ fn superseded(
         put(db, known, changes)?;
     }
     Ok(news)
+}
+
+fn not_triaged(
+    db: &Db<'_>,
+    from: &BoxName,
+    told: &NotTriaged,
+    now: WallTime,
+    changes: &mut Changes,
+) -> Result<bool, StoreError> {
+    if db.not_triaged(&told.id)?.is_some() {
+        return Ok(false);
+    }
+    let (_, superseded_by) = db.early(&told.id)?;
+    let mut record = NotTriagedRecord {
+        from: from.clone(),
+        told: told.clone(),
+        received_at: now,
+        superseded_by,
+        sequence: 0,
+    };
+    db.put_not_triaged(&mut record)?;
+    changes.not_triaged.push(record);
+    if let Some(earlier) = &told.data.supersedes {
+        superseded(db, earlier, &told.id, now, changes)?;
+    }
+    Ok(true)
+}
+
+/// What is replaced had no finding, or is not known yet.
+fn no_longer_missed(
+    db: &Db<'_>,
+    earlier: &FindingId,
+    by: &FindingId,
+    now: WallTime,
+    changes: &mut Changes,
+) -> Result<bool, StoreError> {
+    let Some(mut known) = db.not_triaged(earlier)? else {
+        db.put_early(earlier, None, Some(by), now)?;
+        return Ok(false);
+    };
+    if known.superseded_by.is_some() {
+        return Ok(false);
+    }
+    known.superseded_by = Some(by.clone());
+    db.put_not_triaged(&mut known)?;
+    changes.not_triaged.push(known);
+    Ok(true)
 }
 
 fn preview(

@@ -1,8 +1,8 @@
 //! Findings and boxes as pages get them, JSON. Pure.
 
-use super::hear::{BoxName, Lesion};
+use super::hear::{BoxName, Identity, Lesion, Reason};
 use super::names::Names;
-use super::record::{BoxRecord, Ear, FindingRecord, Light};
+use super::record::{BoxRecord, Ear, FindingRecord, Light, NotTriagedRecord};
 use super::settings::BoxLimits;
 use super::users::Role;
 use crate::units::WallTime;
@@ -84,7 +84,7 @@ pub(super) fn finding<'a>(
         intended_use: &data.intended_use,
         time: &record.told.time,
         received_at: record.received_at.to_string(),
-        identity: identity(record, names, role),
+        identity: identity(&data.identity, names, role),
         lesion: data.lesion.as_ref(),
         comparison: data.comparison.as_ref(),
         quality: &data.quality,
@@ -106,8 +106,43 @@ pub(super) fn finding<'a>(
     }
 }
 
-fn identity<'a>(record: &'a FindingRecord, names: &'a Names, role: Role) -> IdentityView<'a> {
-    let identity = &record.told.data.identity;
+/// A series without a finding.
+#[derive(Debug, Serialize)]
+pub(super) struct NotTriagedView<'a> {
+    id: &'a str,
+    #[serde(rename = "box")]
+    from: &'a BoxName,
+    time: &'a str,
+    received_at: String,
+    identity: IdentityView<'a>,
+    reason: &'a Reason,
+    series: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    superseded_by: Option<&'a str>,
+    sequence: u64,
+}
+
+/// The series as those of `role` see it.
+pub(super) fn not_triaged<'a>(
+    record: &'a NotTriagedRecord,
+    names: &'a Names,
+    role: Role,
+) -> NotTriagedView<'a> {
+    let data = &record.told.data;
+    NotTriagedView {
+        id: record.told.id.as_str(),
+        from: &record.from,
+        time: &record.told.time,
+        received_at: record.received_at.to_string(),
+        identity: identity(&data.identity, names, role),
+        reason: &data.reason,
+        series: &data.series,
+        superseded_by: record.superseded_by.as_ref().map(|id| id.as_str()),
+        sequence: record.sequence,
+    }
+}
+
+fn identity<'a>(identity: &'a Identity, names: &'a Names, role: Role) -> IdentityView<'a> {
     let shown = |text: &'a str| Some(text).filter(|text| !text.is_empty());
     let person = names.find(identity).filter(|_| role.sees_patients());
     IdentityView {

@@ -180,6 +180,14 @@ pub fn finding(number: u32, priority: &str) -> Value {
     finding
 }
 
+/// The outcome of a series without a finding.
+pub fn not_triaged(number: u32, code: &str) -> Value {
+    let mut outcome = golden("outcome-not-triaged");
+    outcome["id"] = id(number).into();
+    outcome["data"]["reason"]["code"] = code.into();
+    outcome
+}
+
 /// A finding's id.
 pub fn id(number: u32) -> String {
     format!("00000000-0000-5000-8000-{number:012x}")

@@ -8,7 +8,7 @@
 use super::guard::{SignedIn, who};
 use super::trouble::{Trouble, bytes_of};
 use crate::units::WallTime;
-use crate::ward::desk::{Desk, locked, told};
+use crate::ward::desk::{Desk, locked, not_triaged_told, told};
 use crate::ward::events::{Change, Told, written};
 use crate::ward::session::Ticket;
 use axum::body::{Body, Bytes};
@@ -175,13 +175,16 @@ impl Page {
             .look_up(move |desk| {
                 let found = desk.read(|db| {
                     let findings = db.findings_after(after, MISSED_MAX + 1)?;
-                    Ok((findings, db.boxes_after(after)?, db.sequence()?))
+                    let without = db.not_triaged_after(after, MISSED_MAX + 1)?;
+                    Ok((findings, without, db.boxes_after(after)?, db.sequence()?))
                 });
-                let (findings, boxes, newest) = found.ok()?;
+                let (findings, without, boxes, newest) = found.ok()?;
                 let names = desk.names();
                 let findings = findings.iter().map(|record| told(record, &names));
+                let without = without.iter().map(|it| not_triaged_told(it, &names));
                 let boxes = boxes.iter().map(|record| desk.box_told(record));
-                Some((findings.chain(boxes).collect::<Vec<Told>>(), newest))
+                let missed = findings.chain(without).chain(boxes);
+                Some((missed.collect::<Vec<Told>>(), newest))
             })
             .await?;
         if missed.len() > MISSED_MAX {

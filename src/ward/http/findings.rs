@@ -10,7 +10,7 @@ use crate::ward::desk::Desk;
 use crate::ward::record::FindingRecord;
 use crate::ward::store::{History, LogLine, Waiting, Which};
 use crate::ward::users::{Role, User};
-use crate::ward::view::{self, FindingView};
+use crate::ward::view::{self, FindingView, NotTriagedView};
 use crate::wire::{AckPayload, Comment, KeyListPayload, RefusedCode, Seen, Topic, VerdictPayload};
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -26,6 +26,10 @@ const LIMIT: usize = 200;
 const LIMIT_MAX: usize = 1000;
 /// A verdict that was signed by a clock so far from ours is not taken: the later one counts.
 const CLOCKS_APART_MAX: Duration = Duration::from_secs(300);
+
+/// Series without a finding that are listed, and from how far back.
+const NOT_TRIAGED_MAX: i64 = 200;
+const NOT_TRIAGED_AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 const CLINICAL: &[Role] = &[Role::Nurse, Role::Physician];
 
@@ -61,6 +65,29 @@ pub(super) async fn list(
             .map(|record| view::finding(record, &names, who.user.role));
         let findings = views.collect();
         Ok(json(StatusCode::OK, &List { findings, sequence }))
+    })
+    .await
+}
+
+/// `GET /api/not-triaged`: the series of the last week that have no finding, and why.
+pub(super) async fn not_triaged(
+    State(desk): State<Arc<Desk>>,
+    who: SignedIn,
+) -> Result<Response, Trouble> {
+    aside(&desk, move |desk| {
+        let now = desk.clock.wall();
+        let records =
+            desk.read(|db| db.not_triaged_since(now, NOT_TRIAGED_AGE_MAX, NOT_TRIAGED_MAX))?;
+        #[derive(Serialize)]
+        struct List<'a> {
+            series: Vec<NotTriagedView<'a>>,
+        }
+        let names = desk.names();
+        let views = records
+            .iter()
+            .map(|record| view::not_triaged(record, &names, who.user.role));
+        let series = views.collect();
+        Ok(json(StatusCode::OK, &List { series }))
     })
     .await
 }

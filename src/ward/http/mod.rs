@@ -44,6 +44,7 @@ pub(super) fn routes(desk: &Arc<Desk>) -> Router {
         .route("/api/findings/{id}/preview.png", get(findings::preview))
         .route("/api/findings/{id}/ack", post(findings::acknowledge))
         .route("/api/findings/{id}/verdict", post(findings::verdict))
+        .route("/api/not-triaged", get(findings::not_triaged))
         .route("/api/boxes", get(boxes::list))
         .route("/api/events", get(events::stream))
         .route("/api/keys", get(keys::show))

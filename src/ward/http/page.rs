@@ -54,6 +54,7 @@ const ASSETS: &[Asset] = &[
     asset!("list.js", JS),
     asset!("lungs.js", JS),
     asset!("my-key.js", JS),
+    asset!("not-triaged.js", JS),
     asset!("signin.js", JS),
     asset!("sound.js", JS),
     asset!("store.js", JS),

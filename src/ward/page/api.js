@@ -76,6 +76,7 @@ export const api = {
   previewPath: (id) => `${finding(id)}/preview.png`,
   acknowledge: (id, station) => signedIn("POST", `${finding(id)}/ack`, { station }),
   verdict: (id, verdict) => signedIn("POST", `${finding(id)}/verdict`, verdict),
+  notTriaged: () => signedIn("GET", "/api/not-triaged"),
   boxes: () => signedIn("GET", "/api/boxes"),
   keys: () => signedIn("GET", "/api/keys"),
   enrolmentCode: (user) => signedIn("POST", "/api/keys/codes", { user }),

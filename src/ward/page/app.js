@@ -3,7 +3,7 @@
 import { h, replace, focusOn } from "./dom.js";
 import { coded, current, t } from "./text.js";
 import {
-  clear, held, isCalling, isOpen, loadBoxes, loadFindings, now, setConnection, setSession, watch,
+  clear, held, isCalling, isOpen, loadBoxes, loadFindings, loadNotTriaged, now, setConnection, setSession, watch,
 } from "./store.js";
 import { clock, patientName } from "./format.js";
 import { api, onSignedOut } from "./api.js";
@@ -270,8 +270,9 @@ async function signedIn(session) {
 /** Takes the whole list, then follows the changes from there. */
 async function load(shows) {
   try {
-    const [list, boxes] = await Promise.all([api.findings(), api.boxes().catch(() => ({ boxes: [] }))]);
+    const [list, without, boxes] = await Promise.all([api.findings(), api.notTriaged(), api.boxes().catch(() => ({ boxes: [] }))]);
     loadFindings(list.findings ?? [], list.sequence);
+    loadNotTriaged(without.series ?? []);
     loadBoxes(boxes.boxes ?? [], boxes.broker);
     setConnection("live");
     if (shows) show(false);

@@ -1,7 +1,7 @@
 // The stream of changes. Read by hand, not by EventSource: only so does the page see the server's sign of life, and knows
 // within 25 seconds that it looks at old news.
 
-import { reach, held, setConnection, setServerTime, takeBox, takeFinding } from "./store.js";
+import { reach, held, setConnection, setServerTime, takeBox, takeFinding, takeNotTriaged } from "./store.js";
 
 const SILENCE_MAX_MS = 25000;
 const WAITS_MS = [500, 1000, 2000, 4000, 8000, 15000];
@@ -146,6 +146,7 @@ function take(follower, event) {
   }
   if (event.name === "hello") setServerTime(value.server_time);
   if (event.name === "finding") takeFinding(value);
+  if (event.name === "not-triaged") takeNotTriaged(value);
   if (event.name === "box") takeBox(value);
   if (event.id !== undefined) reach(Number(event.id));
 }

@@ -6,6 +6,7 @@ import { ackFailed, ackSent, held, isOpen, now, openFindings, seenFindings } fro
 import { ageSeconds, clock, duration, interval, isNumber, patientDetails, patientName, percent, points } from "./format.js";
 import { priorityBadge, stateMark, symbol, trendMark } from "./symbols.js";
 import { boxStrip, silentBoxes } from "./boxes.js";
+import { missedCount, notTriagedList } from "./not-triaged.js";
 import { announce } from "./announce.js";
 import { station } from "./signin.js";
 import { api } from "./api.js";
@@ -17,13 +18,14 @@ const ANSWER_MAX_MS = 15000;
 export function listView() {
   const root = h("div", { class: "list" });
   const strip = h("div"), silent = h("div");
-  const open = h("div"), seen = h("div");
-  const openCount = h("span", { class: "count" }), seenCount = h("span", { class: "count" });
+  const open = h("div"), seen = h("div"), missed = h("div");
+  const openCount = h("span", { class: "count" }), seenCount = h("span", { class: "count" }), missedTotal = h("span", { class: "count" });
   root.append(
     h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, t("list.title")), strip),
     silent,
     h("section", { "aria-labelledby": "open-title" }, h("h2", { id: "open-title" }, t("list.open"), " ", openCount), open),
     h("section", { "aria-labelledby": "seen-title" }, h("h2", { id: "seen-title" }, t("list.seen"), " ", seenCount), seen),
+    h("section", { "aria-labelledby": "missed-title" }, h("h2", { id: "missed-title" }, t("missed.title"), " ", missedTotal), missed),
   );
 
   function draw() {
@@ -38,6 +40,14 @@ export function listView() {
       focusOn(root, focused);
       if (!root.contains(document.activeElement)) focusOn(root, focused.replace(/^ack-/, "patient-"));
     }
+  }
+
+  function drawMissed() {
+    missedTotal.textContent = String(missedCount());
+    const unfolded = missed.querySelector("details")?.open ?? false;
+    replace(missed, notTriagedList());
+    const folded = missed.querySelector("details");
+    if (folded) folded.open = unfolded;
   }
 
   function drawStrip() {
@@ -70,6 +80,7 @@ export function listView() {
   }
 
   draw();
+  drawMissed();
   drawStrip();
   return {
     root,
@@ -78,6 +89,7 @@ export function listView() {
     key,
     changed(topic) {
       if (topic === "findings") draw();
+      if (topic === "not-triaged") drawMissed();
       if (topic === "boxes") drawStrip();
     },
   };

@@ -5,6 +5,7 @@ const PRIORITIES = { critical: 0, urgent: 1, routine: 2 };
 const state = {
   session: null,
   findings: new Map(),
+  notTriaged: new Map(),
   boxes: new Map(),
   broker: null,
   sequence: 0,
@@ -49,6 +50,7 @@ export function setSession(session) {
 /** Forgets all of patients; after signing out nothing of theirs stays in memory. */
 export function clear() {
   state.findings.clear();
+  state.notTriaged.clear();
   state.boxes.clear();
   state.acksSent.clear();
   state.sequence = 0;
@@ -88,6 +90,24 @@ export function takeFinding(finding) {
   if (!before) tell("new", finding);
   else if (!before.escalated && finding.escalated && isOpen(finding)) tell("escalated", finding);
   else if (before.state !== finding.state) tell("state", finding);
+}
+
+/** The series that have no finding. */
+export function loadNotTriaged(list) {
+  state.notTriaged = new Map(list.map((series) => [series.id, series]));
+  tell("not-triaged");
+}
+
+/** One of them, new, or replaced by what became of it. */
+export function takeNotTriaged(series) {
+  if (series.superseded_by) state.notTriaged.delete(series.id);
+  else state.notTriaged.set(series.id, series);
+  tell("not-triaged");
+}
+
+/** The series that have no finding, the newest on top. */
+export function notTriaged() {
+  return [...state.notTriaged.values()].sort((one, other) => compare(other.received_at, one.received_at) || compare(one.id, other.id));
 }
 
 /** An answer of the box ends the wait for it. */

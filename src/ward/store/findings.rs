@@ -319,6 +319,11 @@ impl Db<'_> {
                 keep,
             ),
             (
+                "DELETE FROM not_triaged WHERE id IN \
+                 (SELECT id FROM not_triaged WHERE received_at < ?1 LIMIT ?2)",
+                keep,
+            ),
+            (
                 "DELETE FROM previews WHERE id IN (SELECT id FROM previews WHERE at < ?1 LIMIT ?2)",
                 keep_previews,
             ),

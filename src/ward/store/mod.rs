@@ -4,6 +4,7 @@ mod audit;
 mod boxes;
 mod findings;
 mod keys;
+mod not_triaged;
 mod outgoing;
 mod people;
 
