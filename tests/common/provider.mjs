@@ -4,19 +4,19 @@
 //
 // Prints `ready` when it listens. Whoever signs in with any password is who they say; their claims stand in the settings.
 
+import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
 import { pathToFileURL } from "node:url";
 
 const [, , modules, text] = process.argv;
 const { port, redirect, algorithm, thin, method, people, tls, secret, life } = JSON.parse(text);
-// It says on stderr what a hospital would do better; a test's provider is none.
 const { default: Provider } = await import(pathToFileURL(`${modules}/oidc-provider/lib/index.js`));
-const { generateKeyPair, exportJWK } = await import(pathToFileURL(`${modules}/jose/dist/node/esm/index.js`));
 
 const issuer = `${tls ? "https" : "http"}://127.0.0.1:${port}`;
-const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
-const jwk = { ...(await exportJWK(privateKey)), use: "sig", alg: algorithm };
+const kinds = { ES256: ["ec", { namedCurve: "P-256" }], EdDSA: ["ed25519"] };
+const { privateKey } = generateKeyPairSync(...(kinds[algorithm] ?? ["rsa", { modulusLength: 2048 }]));
+const jwk = { ...privateKey.export({ format: "jwk" }), use: "sig", alg: algorithm };
 
 const provider = new Provider(issuer, {
   clients: [{

@@ -73,8 +73,11 @@ impl Refusal {
         match self {
             Refusal::Unknown(_) => "oidc-stale",
             Refusal::Denied { error } if error == "access_denied" => "oidc-denied",
-            Refusal::Away(_) => "oidc-away",
-            Refusal::Denied { .. }
+            Refusal::Away(
+                ClientError::Away { .. } | ClientError::Late { .. } | ClientError::Failing { .. },
+            ) => "oidc-away",
+            Refusal::Away(ClientError::Broken { .. })
+            | Refusal::Denied { .. }
             | Refusal::Mixed
             | Refusal::Answer { .. }
             | Refusal::Exchange { .. }

@@ -54,7 +54,7 @@ export const en = {
   "signin.limited": "Too many tries. Try again in {seconds} s.",
   "signin.locked": "Too many wrong passwords: this account is locked for {duration}. Hospital IT can open it sooner.",
   "signin.or": "or",
-  "signin.oidc": "Sign in with your hospital account",
+  "signin.oidc": "Use your hospital account",
   "signin.oidc-stale": "That sign-in was over, or was begun in another window. Begin again here.",
   "signin.oidc-denied": "You were not signed in at the hospital's sign-in service. Try again, or use a user name and password of this server.",
   "signin.oidc-away": "The hospital's sign-in service does not answer. Use a user name and password of this server, or tell hospital IT.",
