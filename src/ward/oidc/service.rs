@@ -52,8 +52,12 @@ struct Document {
 impl Service {
     /// Reads the document of `issuer`. Errors say what IT has to look at: another issuer, an address that keeps no secret.
     pub(super) fn parse(issuer: &Address, body: &[u8]) -> Result<Service, String> {
-        let document: Document = serde_json::from_slice(body)
-            .map_err(|error| format!("its settings do not read: {error}"))?;
+        let document: Document = serde_json::from_slice(body).map_err(|error| {
+            format!(
+                "its settings do not read: {}",
+                shortened(&error.to_string())
+            )
+        })?;
         // Discovery, section 4.3: identical, or the document speaks for somebody else.
         if document.issuer != issuer.as_str() {
             return Err(format!(
@@ -108,7 +112,7 @@ impl KeySet {
             keys: Vec<Map<String, Value>>,
         }
         let set: Set = serde_json::from_slice(body)
-            .map_err(|error| format!("its keys do not read: {error}"))?;
+            .map_err(|error| format!("its keys do not read: {}", shortened(&error.to_string())))?;
         let keys = set.keys.iter().take(KEYS_MAX).filter_map(key).collect();
         Ok(KeySet { keys })
     }
