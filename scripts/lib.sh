@@ -3,7 +3,7 @@
 # need_apt COMMAND:PACKAGE…  installs Debian packages whose command is missing
 # need_cargo                 a Rust toolchain, with fmt and clippy
 # need_tool NAME VERSION     a cargo subcommand, built once into .cache/tools
-# need_npm NAME VERSION      a package of npm, kept in .cache/npm; none of its scripts run
+# need_npm NAME@VERSION…     packages of npm, kept in .cache/npm; none of their scripts run
 # step NAME COMMAND…         runs one step, prints its time, remembers a failure
 # summary                    all steps with their times; fails if one failed
 
@@ -86,13 +86,20 @@ need_tool() {
 }
 
 need_npm() {
-    local name=$1 version=$2 package="$root/.cache/npm/node_modules/$1/package.json"
-    if [ -f "$package" ] && grep -q "\"version\": \"$version\"" "$package"; then return 0; fi
-    say "installing $name $version into .cache/npm"
-    if ! npm install --silent --no-audit --no-fund --ignore-scripts --no-save --prefix "$root/.cache/npm" "$name@$version"; then
-        say "missing: $name"
-        say "hint: npm install --prefix .cache/npm $name@$version (it needs the registry of npm)"
-        # At a desk without the registry the other tests still say something; those of the page say that they skip.
+    local wanted missing=()
+    for wanted in "$@"; do
+        local package="$root/.cache/npm/node_modules/${wanted%@*}/package.json"
+        if ! { [ -f "$package" ] && grep -q "\"version\": \"${wanted##*@}\"" "$package"; }; then
+            missing+=("$wanted")
+        fi
+    done
+    if ((${#missing[@]} == 0)); then return 0; fi
+    say "installing ${missing[*]} into .cache/npm"
+    # All in one go: npm takes away what it was not told of this time.
+    if ! npm install --silent --no-audit --no-fund --ignore-scripts --no-save --prefix "$root/.cache/npm" "$@"; then
+        say "missing: ${missing[*]}"
+        say "hint: npm install --no-save --prefix .cache/npm $* (it needs the registry of npm)"
+        # At a desk without the registry the other tests still say something; those that need the packages say that they skip.
         if [ "${CI:-}" = true ]; then return 1; else return 0; fi
     fi
 }

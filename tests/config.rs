@@ -63,6 +63,23 @@ fn the_example_names_every_key_that_is_read_and_no_other() {
     assert_eq!(shown, read_keys);
 }
 
+#[cfg(feature = "ward")]
+#[test]
+fn the_wards_example_names_every_key_that_is_read_and_no_other() {
+    let example = read("systemd/ward.toml.example");
+    let shown: BTreeSet<String> = example
+        .lines()
+        .filter(|line| !line.starts_with("# ") && line.contains(" = "))
+        .map(|line| key(line.trim_start_matches('#')).to_owned())
+        .collect();
+    let files = ["config/account", "ward/settings", "ward/oidc/settings"];
+    let read_keys: BTreeSet<String> = files
+        .iter()
+        .flat_map(|file| keys_read(&read(&format!("src/{file}.rs"))))
+        .collect();
+    assert_eq!(shown, read_keys);
+}
+
 #[test]
 fn a_misspelt_name_is_told_with_its_line_and_the_right_one() {
     complains(

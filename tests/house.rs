@@ -43,6 +43,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rumqttd", &["edge"]),
     ("rusqlite", &["ward"]),
     ("rustix", &["edge"]),
+    ("rustls_native_certs", &["ward"]),
     ("sd_notify", &["edge", "ward"]),
     (
         "serde",

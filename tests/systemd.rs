@@ -136,6 +136,22 @@ fn the_ward_takes_its_example_settings_and_every_default_that_they_show() {
     let all: Vec<String> = text.lines().map(shown).collect();
     let all = scanward::ward::Settings::parse(&all.join("\n")).unwrap();
     assert_eq!((all.session, all.boxes), (settings.session, settings.boxes));
+    // What the example shows of the sign-in service: the defaults are those of a section without them.
+    let oidc = all.oidc.unwrap();
+    let keys = [
+        "user_claim",
+        "display_claim",
+        "groups_claim",
+        "scopes",
+        "ask_anew",
+    ];
+    let bare = text.lines().map(shown).filter(|line| {
+        let key = line.split(" = ").next().unwrap_or_default();
+        !keys.contains(&key)
+    });
+    let bare: Vec<String> = bare.collect();
+    let bare = scanward::ward::Settings::parse(&bare.join("\n")).unwrap();
+    assert_eq!((bare.oidc, settings.oidc), (Some(oidc), None));
     assert_eq!(
         (all.state, all.broker.keep),
         (settings.state, settings.broker.keep)

@@ -280,7 +280,7 @@ impl<'a> Section<'a> {
     }
 
     /// The texts under `key`, `count_max` at most, each put through `parse`; none when it is not there.
-    pub(super) fn parsed_texts<T, E: std::fmt::Display>(
+    pub(crate) fn parsed_texts<T, E: std::fmt::Display>(
         &mut self,
         key: &'static str,
         count_max: usize,

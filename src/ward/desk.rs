@@ -6,13 +6,14 @@ use super::files::Files;
 use super::hear::{Heard, Unheard, hear};
 use super::limiter::Limiter;
 use super::names::Names;
+use super::oidc::Oidc;
 use super::record::{BoxRecord, Ear, FindingRecord, NotTriagedRecord};
 use super::sending::{Event, Sending};
 use super::session::Sessions;
 use super::settings::Settings;
 use super::store::{Db, Store, StoreError, Waiting};
 use super::take::{Changes, Hearing, take, turn_lights};
-use super::users::{Role, Users};
+use super::users::{Role, User, Users};
 use super::view;
 use crate::edge::mqtt::{Command, Link, Publisher};
 use crate::edge::{Clock, Failure};
@@ -20,6 +21,7 @@ use crate::trust::SigningKey;
 use crate::units::WallTime;
 use crate::wire::{Kind, Parcel};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use tracing::{error, info, warn};
 
@@ -34,6 +36,10 @@ pub(super) struct Desk {
     writer: Mutex<Store>,
     reader: Mutex<Store>,
     users: RwLock<Arc<Users>>,
+    /// Who came by the sign-in service, by name.
+    people: RwLock<BTreeMap<String, User>>,
+    /// The sign-in service.
+    pub(super) oidc: Option<Oidc>,
     names: RwLock<Arc<Names>>,
     files: Mutex<Files>,
     /// Who is signed in.
@@ -76,6 +82,15 @@ impl Desk {
         let (sessions, failures, outgoing) = writer
             .read(|db| Ok((db.sessions(now)?, db.failures()?, db.outgoing_numbers()?)))
             .map_err(failed)?;
+        let oidc = settings.oidc.clone().map(Oidc::open).transpose()?;
+        let issuer = oidc.as_ref().map(|oidc| oidc.settings.issuer_text());
+        let known = issuer.map(|issuer| writer.read(|db| db.people(issuer)));
+        let known = known.transpose().map_err(failed)?.unwrap_or_default();
+        let people = oidc.iter().flat_map(|oidc| {
+            let users = known.iter().map(|known| oidc.user(known));
+            users.map(|user| (user.name.clone(), user))
+        });
+        let people: BTreeMap<String, User> = people.collect();
         let mut files = Files::default();
         let users = files.first_users(&settings)?;
         let names = files.new_names(&settings).unwrap_or_default();
@@ -85,6 +100,8 @@ impl Desk {
             writer: Mutex::new(writer),
             reader: Mutex::new(reader),
             users: RwLock::new(Arc::new(users)),
+            people: RwLock::new(people),
+            oidc,
             names: RwLock::new(Arc::new(names)),
             files: Mutex::new(files),
             sessions: Mutex::new(Sessions::new(settings.session, sessions)),
@@ -101,7 +118,22 @@ impl Desk {
         })
     }
 
-    /// Who may sign in.
+    /// The user `name`: of the users' file, else of those who came by the sign-in service.
+    pub(super) fn user(&self, name: &str) -> Option<User> {
+        let local = self.users().find(name).cloned();
+        local.or_else(|| {
+            let people = self.people.read().unwrap_or_else(PoisonError::into_inner);
+            people.get(name).cloned()
+        })
+    }
+
+    /// Takes somebody who came by the sign-in service.
+    pub(super) fn welcome(&self, user: User) {
+        let mut people = self.people.write().unwrap_or_else(PoisonError::into_inner);
+        people.insert(user.name.clone(), user);
+    }
+
+    /// Who may sign in with a password.
     pub(super) fn users(&self) -> Arc<Users> {
         Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -373,10 +405,8 @@ impl Desk {
     }
 
     fn sweep_sessions(&self, now: WallTime) {
-        let users = self.users();
         let gone = locked(&self.sessions).sweep(now, |session| {
-            users
-                .find(&session.user)
+            self.user(&session.user)
                 .is_some_and(|user| user.proof() == session.proof)
         });
         if gone.is_empty() {

@@ -65,11 +65,7 @@ impl Limiter {
 
     /// Whether `user` may try a password from `address`. Unknown users are treated alike: nobody learns who exists.
     pub(super) fn gate(&self, user: &str, address: IpAddr, now: WallTime) -> Gate {
-        if let Some(known) = self.addresses.get(&address)
-            && known.count >= ADDRESS_FAILURES_MAX
-            && now.since(known.at) < WINDOW
-        {
-            let left = WINDOW.saturating_sub(now.since(known.at));
+        if let Some(left) = self.wait_of(address, now) {
             return Gate::Wait { left };
         }
         match self.users.get(user) {
@@ -81,6 +77,26 @@ impl Limiter {
         }
     }
 
+    /// How long `address` has to wait; `None` when it may go on.
+    pub(super) fn wait_of(&self, address: IpAddr, now: WallTime) -> Option<Duration> {
+        let known = self.addresses.get(&address)?;
+        let age = now.since(known.at);
+        let waits = known.count >= ADDRESS_FAILURES_MAX && age < WINDOW;
+        waits.then(|| WINDOW.saturating_sub(age))
+    }
+
+    /// Something in vain from `address`.
+    pub(super) fn failed_from(&mut self, address: IpAddr, now: WallTime) {
+        let known = self.addresses.get(&address).copied();
+        let within = known.filter(|known| now.since(known.at) < WINDOW);
+        let from = within.unwrap_or(Failures { count: 0, at: now });
+        let failures = Failures {
+            count: from.count.saturating_add(1),
+            at: from.at,
+        };
+        keep(&mut self.addresses, address, failures);
+    }
+
     /// A wrong password; returns what the store shall keep of the user, and whether that locked them.
     pub(super) fn failed(
         &mut self,
@@ -88,17 +104,7 @@ impl Limiter {
         address: IpAddr,
         now: WallTime,
     ) -> (Failures, bool) {
-        let known = self.addresses.get(&address).copied();
-        let within = known.filter(|known| now.since(known.at) < WINDOW);
-        let from = within.unwrap_or(Failures { count: 0, at: now });
-        keep(
-            &mut self.addresses,
-            address,
-            Failures {
-                count: from.count.saturating_add(1),
-                at: from.at,
-            },
-        );
+        self.failed_from(address, now);
         let known = self.users.get(user).copied();
         let recent =
             known.filter(|known| now.since(known.at) < LOCK && known.count < USER_FAILURES_MAX);

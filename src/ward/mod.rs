@@ -20,6 +20,7 @@ mod http;
 mod keys;
 mod limiter;
 mod names;
+mod oidc;
 mod record;
 mod sending;
 mod serve;
@@ -36,6 +37,7 @@ mod view;
 
 pub use audit::{Chain, ChainError, Tail};
 pub use failure::Wrong;
+pub use oidc::OidcSettings;
 pub use server::{Server, Stopper, read_settings, verify_audit};
 pub use settings::{
     BoxLimits, BrokerSettings, HttpSettings, SessionSettings, Settings, StateSettings,

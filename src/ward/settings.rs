@@ -1,5 +1,6 @@
 //! `ward.toml` to settings, with file and line in every complaint.
 
+use super::oidc::OidcSettings;
 use crate::config::{Account, Broker, ConfigError, Section, Source, sections};
 use crate::ids::SlugName;
 use crate::trust::PublicKey;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub users_file: PathBuf,
     /// How long somebody stays signed in.
     pub session: SessionSettings,
+    /// The hospital's sign-in service; `None` leaves passwords alone.
+    pub oidc: Option<OidcSettings>,
     /// The file that gives pseudonyms and accession numbers their names.
     pub names_file: Option<PathBuf>,
     /// IT's public keys: lists of physicians' keys must be signed by one of them.
@@ -89,10 +92,11 @@ impl Settings {
     /// Errors name the line, and for a misspelt key the nearest right one.
     pub fn parse(text: &str) -> Result<Settings, ConfigError> {
         const KNOWN: &[&str] = &[
-            "site", "broker", "http", "state", "users", "session", "names", "it", "boxes",
+            "site", "broker", "http", "state", "users", "session", "oidc", "names", "it", "boxes",
         ];
         let source = Source::new(text);
         let mut found = sections(&source, KNOWN)?;
+        let oidc = found.remove("oidc").map(OidcSettings::read).transpose()?;
         let mut section = |name: &str| {
             found
                 .remove(name)
@@ -107,6 +111,7 @@ impl Settings {
             state: state(section("state"))?,
             users_file: users(section("users"))?,
             session: session(section("session"))?,
+            oidc,
             names_file: names(section("names"))?,
             it_keys: it(section("it"))?,
             boxes: boxes(section("boxes"))?,
@@ -239,7 +244,7 @@ mod tests {
     fn what_is_left_out_has_its_default() {
         let settings = Settings::parse(RIGHT).unwrap();
         assert_eq!(settings.session.length, Duration::from_secs(12 * 3600));
-        assert_eq!(settings.names_file, None);
+        assert_eq!((settings.names_file, settings.oidc), (None, None));
         assert!(settings.it_keys.is_empty());
     }
 

@@ -42,6 +42,13 @@ impl Role {
         }
     }
 
+    /// The role of a word.
+    pub(super) fn parse(word: &str) -> Option<Role> {
+        [Role::Nurse, Role::Physician, Role::It]
+            .into_iter()
+            .find(|role| role.as_str() == word)
+    }
+
     /// Whether patients are shown.
     pub(super) fn sees_patients(self) -> bool {
         match self {
@@ -64,7 +71,7 @@ pub(super) struct User {
     /// Their usual nursing station.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) station: Option<String>,
-    /// The password's hash, a PHC string.
+    /// The password's hash, a PHC string; of who comes by the sign-in service, what their role stands on: no password fits it.
     pub(super) hash: String,
 }
 
@@ -134,6 +141,11 @@ impl Users {
     /// The user `name`.
     pub(super) fn find(&self, name: &str) -> Option<&User> {
         self.by_name.get(name)
+    }
+
+    /// Whether somebody is shown as `display`.
+    pub(super) fn shows(&self, display: &str) -> bool {
+        self.by_name.values().any(|user| user.display == display)
     }
 
     /// How many there are.

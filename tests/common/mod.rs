@@ -6,6 +6,8 @@ pub mod http;
 pub mod instances;
 pub mod mosquitto;
 pub mod phantoms;
+#[cfg(feature = "ward")]
+pub mod provider;
 pub mod proxy;
 pub mod site;
 pub mod ward;

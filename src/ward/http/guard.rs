@@ -153,18 +153,23 @@ fn peer(parts: &Parts) -> Result<IpAddr, Trouble> {
 /// Who holds `ticket`; it counts as used.
 pub(super) fn who(desk: &Desk, ticket: &Ticket) -> Option<(User, crate::ward::session::Session)> {
     let session = locked(&desk.sessions).find(ticket, desk.clock.wall())?;
-    let user = desk.users().find(&session.user).cloned()?;
+    let user = desk.user(&session.user)?;
     (user.proof() == session.proof).then_some((user, session))
 }
 
 fn ticket(headers: &HeaderMap) -> Option<Ticket> {
+    ticket_in(headers, COOKIE)
+}
+
+/// The ticket of the cookie `cookie`.
+pub(super) fn ticket_in(headers: &HeaderMap, cookie: &str) -> Option<Ticket> {
     let cookies = headers.get_all(header::COOKIE).iter();
     let mut pairs = cookies
         .filter_map(|value| value.to_str().ok())
         .flat_map(|text| text.split(';'));
     pairs.find_map(|pair| {
         let (name, secret) = pair.trim().split_once('=')?;
-        let right = name == COOKIE
+        let right = name == cookie
             && secret.len() == SECRET_DIGITS
             && secret.bytes().all(|byte| byte.is_ascii_hexdigit());
         right.then(|| Ticket::of(secret))

@@ -121,9 +121,8 @@ pub(super) async fn code(
     who.must_be(&[Role::It])?;
     let asked: ForUser = parse(&body)?;
     aside(&desk, move |desk| {
-        let users = desk.users();
-        let user = users
-            .find(&asked.user)
+        let user = desk
+            .user(&asked.user)
             .filter(|user| user.role == Role::Physician);
         let user = user.ok_or_else(|| Trouble::unknown("physician among the users"))?;
         let code = fresh_code().map_err(|_| Trouble::internal())?;

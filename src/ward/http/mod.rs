@@ -5,6 +5,7 @@ mod events;
 mod findings;
 mod guard;
 mod keys;
+mod oidc;
 mod page;
 mod session;
 mod trouble;
@@ -14,6 +15,7 @@ pub(super) use guard::Peer;
 pub(super) use keys::fresh_code;
 
 use super::desk::Desk;
+use super::oidc::CALLBACK;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
@@ -39,6 +41,9 @@ pub(super) fn routes(desk: &Arc<Desk>) -> Router {
             "/api/session",
             get(session::show).post(session::begin).delete(session::end),
         )
+        .route("/api/sign-in", get(oidc::ways))
+        .route("/api/oidc/login", get(oidc::login))
+        .route(CALLBACK, get(oidc::callback))
         .route("/api/findings", get(findings::list))
         .route("/api/findings/{id}", get(findings::show))
         .route("/api/findings/{id}/preview.png", get(findings::preview))

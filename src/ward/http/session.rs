@@ -9,6 +9,7 @@ use crate::ward::audit::Entry;
 use crate::ward::desk::{Desk, locked};
 use crate::ward::limiter::Gate;
 use crate::ward::session::{Session, Ticket};
+use crate::ward::store::{Db, StoreError};
 use crate::ward::users::{PASSWORD_BYTES_MAX, User, is_name, verify};
 use axum::body::Bytes;
 use axum::extract::State;
@@ -132,6 +133,21 @@ fn sign_in(
         return Err(wrong());
     }
     let user = user.cloned().ok_or_else(wrong)?;
+    locked(&desk.limiter).succeeded(name);
+    let entry = entry("signed-in", Some(user.role.as_str()));
+    let (secret, session) = open(desk, &user, &entry, |db| db.put_failures(name, None))?;
+    info!(user = name, role = user.role.as_str(), %from, "signed in");
+    Ok((user, secret, session))
+}
+
+/// A fresh session of `user`, kept together with `entry` and what `also` keeps; with the cookie's secret.
+pub(super) fn open(
+    desk: &Desk,
+    user: &User,
+    entry: &Entry,
+    also: impl FnOnce(&Db<'_>) -> Result<(), StoreError>,
+) -> Result<(String, Session), Trouble> {
+    let now = desk.clock.wall();
     let secret = fresh_secret()?;
     let ticket = Ticket::of(&secret);
     let session = Session {
@@ -140,16 +156,14 @@ fn sign_in(
         since: now,
         seen: now,
     };
-    locked(&desk.limiter).succeeded(name);
     desk.write(|db, _| {
-        db.put_failures(name, None)?;
+        also(db)?;
         db.put_session(&ticket, &session)?;
-        db.audit(now, &entry("signed-in", Some(user.role.as_str())))
+        db.audit(now, entry)
     })?;
     let ended = locked(&desk.sessions).begin(ticket, session.clone());
     desk.write(|db, _| db.drop_sessions(&ended))?;
-    info!(user = name, role = user.role.as_str(), %from, "signed in");
-    Ok((user, secret, session))
+    Ok((secret, session))
 }
 
 fn wrong() -> Trouble {

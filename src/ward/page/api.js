@@ -69,6 +69,8 @@ const finding = (id) => `/api/findings/${encodeURIComponent(id)}`;
 
 export const api = {
   session: () => call("GET", "/api/session"),
+  signInWays: () => call("GET", "/api/sign-in"),
+  signInPath: "/api/oidc/login",
   signIn: (user, password) => call("POST", "/api/session", { user, password }),
   signOut: () => call("DELETE", "/api/session"),
   findings: () => signedIn("GET", "/api/findings?state=all&limit=200"),

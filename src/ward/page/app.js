@@ -11,7 +11,7 @@ import { errorText } from "./errors.js";
 import { follow, stop, tryNow } from "./events.js";
 import { isWanted, onSoundChange, playSignedOut, setWanted, soundState, tick as tickSound, unlock } from "./sound.js";
 import { symbol } from "./symbols.js";
-import { languageSwitch, signInView, station } from "./signin.js";
+import { languageSwitch, refusalOnReturn, refusalText, signInView, station } from "./signin.js";
 import { announce, showToastsIn } from "./announce.js";
 import { boxName, listView } from "./list.js";
 import { findingView } from "./finding.js";
@@ -206,13 +206,13 @@ function drawTitle() {
 function redraw() {
   document.documentElement.lang = current().tag;
   if (signIn) {
-    const { expired, user, cancel } = signIn;
+    const { expired, user, cancel, refused } = signIn;
     // Both the sheet on top and the page below speak the new language.
     if (held().session) {
       frame();
       show(false);
     }
-    askToSignIn(expired, user, cancel);
+    askToSignIn(expired, user, cancel, refused);
     return;
   }
   frame();
@@ -238,10 +238,10 @@ function stay() {
   page.hidden = false;
 }
 
-function askToSignIn(expired, user = null, cancel = null) {
-  const view = signInView({ expired, user, cancel, done: (session) => signedIn(session), redraw });
+function askToSignIn(expired, user = null, cancel = null, refused = null) {
+  const view = signInView({ expired, user, cancel, refused, done: (session) => signedIn(session), redraw });
   signIn?.root.remove();
-  signIn = { expired, user, cancel, root: view.root };
+  signIn = { expired, user, cancel, refused, root: view.root };
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   page.hidden = true;
   page.before(view.root);
@@ -366,13 +366,19 @@ setInterval(() => {
   }
 }, 1000);
 
+/** Why the hospital's service led back here in vain. */
+let refused = null;
+
 async function begin() {
   document.documentElement.lang = current().tag;
+  refused = refusalOnReturn() ?? refused;
   try {
     await signedIn(await api.session());
     unlock(); // some browsers allow it at once
+    if (refused) announce(refusalText(refused), true, true);
+    refused = null;
   } catch (error) {
-    if (error.status === 401) return askToSignIn(false, null);
+    if (error.status === 401) return askToSignIn(false, null, null, refused);
     const retry = h("button", { type: "button", class: "button", onclick: begin }, t("retry"));
     replace(page, h("main", { class: "signin" }, h("h1", null, "scanward"), h("p", { class: "note note-bad", role: "alert" }, errorText(error)), retry));
     setTimeout(() => page.querySelector(".signin") && begin(), 5000);

@@ -1,7 +1,7 @@
 // Signing in: at the beginning, and again when a session has ended.
 
-import { h, freshId } from "./dom.js";
-import { languages, choose, current, t } from "./text.js";
+import { h, freshId, replace } from "./dom.js";
+import { languages, choose, current, has, t } from "./text.js";
 import { held } from "./store.js";
 import { api } from "./api.js";
 import { duration } from "./format.js";
@@ -10,6 +10,9 @@ import { errorText } from "./errors.js";
 
 const STATION = "scanward.station";
 const STATION_CHARS_MAX = 64;
+/** Where one was before going to the hospital's service; in this window only. */
+const PLACE = "scanward.place";
+const REFUSED = /^#sign-in\/(oidc-[a-z-]{1,20})$/;
 
 /** The nursing station that acknowledgements name. */
 export function station() {
@@ -26,8 +29,40 @@ function keptStation() {
   }
 }
 
-/** `expired` says why one is asked again; `cancel` goes back to a page that is still open; `done` gets the session; `redraw` is for another language. */
-export function signInView({ expired, user, cancel, done, redraw }) {
+/** The word with which the hospital's service led back here in vain, taken out of the address; null where it did not. */
+export function refusalOnReturn() {
+  const code = REFUSED.exec(location.hash)?.[1] ?? null;
+  if (code) history.replaceState(null, "", "#/");
+  else goBackToPlace();
+  return code;
+}
+
+/** A view's address is all that is taken back: nothing that leads elsewhere. */
+function goBackToPlace() {
+  try {
+    const place = sessionStorage.getItem(PLACE);
+    sessionStorage.removeItem(PLACE);
+    if (!location.hash && place?.startsWith("#/")) history.replaceState(null, "", place);
+  } catch {
+    // not kept, then
+  }
+}
+
+function keepPlace() {
+  try {
+    sessionStorage.setItem(PLACE, location.hash);
+  } catch {
+    // one begins at the list, then
+  }
+}
+
+/** In words, for the code that led back here. */
+export function refusalText(code) {
+  return t(has(`signin.${code}`) ? `signin.${code}` : "signin.oidc-failed");
+}
+
+/** `expired` says why one is asked again; `cancel` goes back to a page that is still open; `done` gets the session; `redraw` is for another language; `refused` is the word of the hospital's service. */
+export function signInView({ expired, user, cancel, done, redraw, refused }) {
   const ids = { user: freshId("user"), password: freshId("password"), station: freshId("station"), hint: freshId("hint"), trouble: freshId("error") };
   const text = { type: "text", autocapitalize: "none", spellcheck: "false", maxlength: "64", "aria-describedby": ids.trouble };
   const name = h("input", { ...text, id: ids.user, name: "username", autocomplete: "username", required: true, value: user ?? null });
@@ -35,6 +70,11 @@ export function signInView({ expired, user, cancel, done, redraw }) {
   const station = h("input", { id: ids.station, name: "station", type: "text", autocomplete: "off", maxlength: String(STATION_CHARS_MAX), value: keptStation(), "aria-describedby": ids.hint });
   const trouble = h("p", { class: "field-error", id: ids.trouble, role: "alert" });
   const button = h("button", { type: "submit", class: "button large" }, t("signin.submit"));
+  const others = h("div");
+  offer(others, () => {
+    keepStation(station.value);
+    keepPlace();
+  });
 
   async function submit(event) {
     event.preventDefault();
@@ -43,11 +83,7 @@ export function signInView({ expired, user, cancel, done, redraw }) {
     button.disabled = true;
     try {
       await api.signIn(name.value.trim(), password.value);
-      try {
-        localStorage.setItem(STATION, station.value.trim());
-      } catch {
-        // not kept, then
-      }
+      keepStation(station.value);
       password.value = "";
       done(await api.session());
     } catch (error) {
@@ -69,6 +105,7 @@ export function signInView({ expired, user, cancel, done, redraw }) {
       expired
         ? h("div", { class: "note note-bad", role: "alert" }, h("h1", null, t("signin.expired")), h("p", null, t("signin.expired.text")))
         : [h("h1", null, t("signin.title")), h("p", { class: "quiet" }, t("signin.lead"))],
+      refused && h("div", { class: "note note-bad", role: "alert" }, refusalText(refused)),
       h(
         "form",
         { onsubmit: submit },
@@ -77,6 +114,7 @@ export function signInView({ expired, user, cancel, done, redraw }) {
         h("div", { class: "field" }, h("label", { for: ids.station }, t("signin.station")), h("p", { class: "details", id: ids.hint }, t("signin.station.hint")), station),
         trouble,
         button,
+        others,
         cancel && h("button", { type: "button", class: "button quiet-button large", onclick: cancel }, t("cancel")),
       ),
       languageSwitch(redraw),
@@ -84,6 +122,25 @@ export function signInView({ expired, user, cancel, done, redraw }) {
     ),
   );
   return { root, focus: () => (user ? password : name).focus() };
+}
+
+function keepStation(name) {
+  try {
+    localStorage.setItem(STATION, name.trim());
+  } catch {
+    // not kept, then
+  }
+}
+
+/** The way by the hospital's service, where there is one: a plain link, so that the browser itself goes there. */
+async function offer(place, leaving) {
+  const ways = await api.signInWays().catch(() => null);
+  if (!ways?.oidc) return;
+  replace(
+    place,
+    h("p", { class: "or" }, t("signin.or")),
+    h("a", { class: "button quiet-button large", href: api.signInPath, onclick: leaving, "data-focus": "oidc" }, ways.oidc.label || t("signin.oidc")),
+  );
 }
 
 function words(error) {

@@ -11,6 +11,7 @@ mod people;
 pub(in crate::ward) use findings::{History, LogLine, Which};
 pub(in crate::ward) use keys::{Code, EnrolledKey};
 pub(in crate::ward) use outgoing::Waiting;
+pub(in crate::ward) use people::Known;
 
 use crate::units::WallTime;
 use rusqlite::{Connection, OpenFlags};
@@ -26,6 +27,8 @@ const BUSY_WAIT: Duration = Duration::from_secs(10);
 pub(in crate::ward) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 const SCHEMA: &str = include_str!("schema.sql");
+/// Tables that came later. A program without them leaves them alone: who goes back to it needs no other data.
+const ADDED: &str = include_str!("added.sql");
 
 /// Why the store did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +94,7 @@ impl Store {
                 "BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
             ))?;
         }
+        connection.execute_batch(ADDED)?;
         Ok(Store { connection })
     }
 

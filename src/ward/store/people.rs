@@ -1,10 +1,45 @@
-//! Sessions, and wrong passwords.
+//! Sessions, wrong passwords, and who came by the hospital's sign-in service.
 
 use super::{Db, StoreError, time, unsigned};
 use crate::units::WallTime;
 use crate::ward::limiter::Failures;
 use crate::ward::session::{Session, Ticket};
-use rusqlite::params;
+use crate::ward::users::Role;
+use rusqlite::{OptionalExtension, Row, params};
+
+/// The most people of the sign-in service.
+const PEOPLE_MAX: i64 = 20_000;
+
+/// Somebody who came by the sign-in service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::ward) struct Known {
+    /// What they are called here.
+    pub(in crate::ward) name: String,
+    /// The service.
+    pub(in crate::ward) issuer: String,
+    /// Who it is in the service's own words.
+    pub(in crate::ward) subject: String,
+    /// How they are shown.
+    pub(in crate::ward) display: String,
+    /// What they may do.
+    pub(in crate::ward) role: Role,
+}
+
+fn known(row: &Row<'_>) -> rusqlite::Result<(Known, String)> {
+    let known = Known {
+        name: row.get(0)?,
+        issuer: row.get(1)?,
+        subject: row.get(2)?,
+        display: row.get(3)?,
+        role: Role::Nurse,
+    };
+    Ok((known, row.get(4)?))
+}
+
+fn with_role((known, role): (Known, String)) -> Result<Known, StoreError> {
+    let role = Role::parse(&role).ok_or(StoreError::Damaged { table: "people" })?;
+    Ok(Known { role, ..known })
+}
 
 impl Db<'_> {
     /// All sessions; they count as used at `now`.
@@ -47,6 +82,68 @@ impl Db<'_> {
                 .execute("DELETE FROM sessions WHERE ticket = ?1", [ticket.0])?;
         }
         Ok(())
+    }
+
+    /// Everybody who came from `issuer`.
+    pub(in crate::ward) fn people(&self, issuer: &str) -> Result<Vec<Known>, StoreError> {
+        let query = "SELECT name, issuer, subject, display, role FROM people WHERE issuer = ?1";
+        let mut statement = self.0.prepare(query)?;
+        let rows = statement.query_map([issuer], known)?;
+        rows.map(|row| with_role(row?)).collect()
+    }
+
+    /// Whoever is `subject` to `issuer`.
+    pub(in crate::ward) fn person_of(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Option<Known>, StoreError> {
+        let query = "SELECT name, issuer, subject, display, role FROM people
+            WHERE issuer = ?1 AND subject = ?2";
+        let found = self
+            .0
+            .query_row(query, [issuer, subject], known)
+            .optional()?;
+        found.map(with_role).transpose()
+    }
+
+    /// Whether `person`'s name is that of another who came from the same service. One of a service of before gives way: whoever
+    /// sets up another service says that its names are the names.
+    pub(in crate::ward) fn is_taken(&self, person: &Known) -> Result<bool, StoreError> {
+        let query = "SELECT EXISTS (SELECT 1 FROM people WHERE name = ?1 AND issuer = ?2 AND subject <> ?3)";
+        let by = params![person.name, person.issuer, person.subject];
+        Ok(self.0.query_row(query, by, |row| row.get(0))?)
+    }
+
+    /// Whether somebody but the one called `name` is shown as `display`.
+    pub(in crate::ward) fn shows(&self, display: &str, name: &str) -> Result<bool, StoreError> {
+        let query = "SELECT EXISTS (SELECT 1 FROM people WHERE display = ?1 AND name <> ?2)";
+        Ok(self.0.query_row(query, [display, name], |row| row.get(0))?)
+    }
+
+    /// Keeps a person as they came at `now`. Errors: too many.
+    pub(in crate::ward) fn put_person(
+        &self,
+        now: WallTime,
+        person: &Known,
+    ) -> Result<(), StoreError> {
+        let query = "INSERT INTO people VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name)
+            DO UPDATE SET issuer = excluded.issuer, subject = excluded.subject, display = excluded.display,
+            role = excluded.role, seen_at = excluded.seen_at";
+        let Known {
+            name,
+            issuer,
+            subject,
+            display,
+            role,
+        } = person;
+        let at = now.unix_millis();
+        let row = params![name, issuer, subject, display, role.as_str(), at];
+        self.0.execute(query, row)?;
+        match self.count("people")? > PEOPLE_MAX {
+            true => Err(StoreError::Full { what: "people" }),
+            false => Ok(()),
+        }
     }
 
     /// The wrong passwords of all users.

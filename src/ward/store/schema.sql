@@ -25,19 +25,6 @@ CREATE INDEX findings_open ON findings (priority, told_at) WHERE open = 1;
 CREATE INDEX findings_by_time ON findings (received_at);
 CREATE INDEX findings_by_patient ON findings (site, device, pseudonym, told_at);
 
--- Series that ended without a finding.
-CREATE TABLE not_triaged (
-    id TEXT PRIMARY KEY,
-    site TEXT NOT NULL,
-    device TEXT NOT NULL,
-    received_at INTEGER NOT NULL,
-    told TEXT NOT NULL,
-    superseded_by TEXT,
-    sequence INTEGER NOT NULL
-) STRICT;
-CREATE UNIQUE INDEX not_triaged_by_sequence ON not_triaged (sequence);
-CREATE INDEX not_triaged_by_time ON not_triaged (received_at);
-
 -- What came before its finding.
 CREATE TABLE early (
     id TEXT PRIMARY KEY,
