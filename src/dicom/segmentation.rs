@@ -27,6 +27,8 @@ const OTHER_STUDIES: Tag = 0x0008_1200;
 const SEGMENTS: Tag = 0x0062_0002;
 const PROPERTY_CATEGORY: Tag = 0x0062_0003;
 const PROPERTY_TYPE: Tag = 0x0062_000F;
+/// Pixels of all frames: run lengths could claim a hundred times the file's bytes, and hours of work.
+const PIXELS_MAX: usize = 1 << 30;
 /// Segments, and series named, that are looked at.
 const ITEMS_MAX: usize = 256;
 
@@ -262,7 +264,9 @@ fn size(
             what: format!("{frames} frames of {rows} x {columns} pixels"),
         });
     }
-    if rows > limits.edge_max || columns > limits.edge_max || frames > limits.frames_max {
+    // Each factor is bounded first: the product fits.
+    let edges = rows <= limits.edge_max && columns <= limits.edge_max;
+    if !edges || frames > limits.frames_max || frames * rows * columns > PIXELS_MAX {
         return Err(AnnotationRefusal::TooLarge {
             what: format!("{frames} frames of {rows} x {columns} pixels"),
         });
@@ -280,8 +284,7 @@ fn stored(
     let packing = Packing::of(&file.transfer_syntax)?;
     match (packing, attributes.set.get(PIXEL_DATA)) {
         (Packing::Native { big_endian: false }, Some(Value::Bytes(range))) => {
-            // Each factor is bounded, by limits of this room, far below the root of what fits.
-            let all = frames.saturating_mul(rows).saturating_mul(columns);
+            let all = frames * rows * columns;
             let needed = match pixels {
                 Pixels::Binary => all.div_ceil(8),
                 Pixels::Fractional { .. } => all,

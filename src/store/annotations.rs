@@ -397,7 +397,11 @@ fn give_up(writing: &Writing<'_>, digest: &str) -> Result<(), StoreError> {
     };
     let record: AnnotationRecord = parse(writing.doing, &bytes)?;
     if let Some(finding) = &record.finding {
-        writing.remove(ANNOTATION_MASKS, finding.as_str())?;
+        let id = finding.as_str();
+        let held = held(writing, ANNOTATION_MASKS, id)?;
+        if held.is_some_and(|(head, _)| head.digest == digest) {
+            writing.remove(ANNOTATION_MASKS, id)?;
+        }
     }
     change(writing, digest, refused(&AnnotationRefusal::NoVerdict))
 }

@@ -75,7 +75,7 @@ impl PathDigest {
 }
 
 /// A file that a closed series was made of: unchanged, it need not be read again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileMark {
     /// Which file.
     pub path: PathDigest,
