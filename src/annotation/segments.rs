@@ -81,8 +81,8 @@ fn is_coded(segment: &Segment, codes: &[(&str, &str)]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::annotation::AnnotationSettings;
     use super::*;
+    use crate::annotation::AnnotationSettings;
 
     #[test]
     fn a_single_segment_is_the_lesion_unless_it_is_an_organ() {
