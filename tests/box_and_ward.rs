@@ -287,17 +287,17 @@ fn a_corrected_mask_comes_back_before_or_after_its_verdict_and_is_kept_with_the_
     // What is none of this box's, or nothing at all.
     fs::write(folder.join("notes.txt"), "Chan Tai Man: see slice 12").unwrap();
     scene.until_log("not-dicom");
-    let foreign = drawn[0].1.clone();
-    let place = find(&foreign, scan.series.as_bytes());
-    let mut foreign = foreign;
-    foreign[place + scan.series.len() - 1] = b'7';
+    let mut foreign = drawn[0].1.clone();
+    let named = [b"\x20\0\x0E\0UI\x0A\0", scan.series.as_bytes()].concat();
+    let place = find(&foreign, &named);
+    foreign[place + named.len() - 1] = b'7';
     fs::write(folder.join("foreign.dcm"), &foreign).unwrap();
     scene.until_log("no-finding");
 
-    let site = scene.end();
     for (path, bytes) in drawn {
         assert_eq!(fs::read(path).unwrap(), bytes, "the file is as it was");
     }
+    let site = scene.end();
     let mut store = state::open(&site.state()).unwrap();
     let finding = FindingId::parse(&id).unwrap();
     let grid = store.finding(&finding).unwrap().unwrap().grid.unwrap();
