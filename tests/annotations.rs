@@ -2,6 +2,7 @@
 //! store makes of them before and after the verdict, across power cuts.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     unreachable_pub,
     reason = "helpers outside #[test] functions, shared by several test files"

@@ -190,15 +190,19 @@ impl fmt::Display for AnnotationRefusal {
 /// What the reader of DICOM files says, as it is told of a segmentation.
 impl From<Refusal> for AnnotationRefusal {
     fn from(refusal: Refusal) -> AnnotationRefusal {
-        match refusal {
-            Refusal::NotDicom => AnnotationRefusal::NotDicom,
-            Refusal::Truncated { what } => AnnotationRefusal::Truncated { what },
-            Refusal::Malformed { what } => AnnotationRefusal::Malformed { what },
-            Refusal::TransferSyntax { .. } => AnnotationRefusal::TransferSyntax,
-            Refusal::TooLarge { what } => AnnotationRefusal::TooLarge { what },
-            other => AnnotationRefusal::Malformed {
-                what: other.to_string(),
-            },
+        let text = refusal.to_string();
+        if let Refusal::Truncated { what } = refusal {
+            AnnotationRefusal::Truncated { what }
+        } else if let Refusal::TooLarge { what } = refusal {
+            AnnotationRefusal::TooLarge { what }
+        } else if let Refusal::Malformed { what } = refusal {
+            AnnotationRefusal::Malformed { what }
+        } else if matches!(refusal, Refusal::NotDicom) {
+            AnnotationRefusal::NotDicom
+        } else if matches!(refusal, Refusal::TransferSyntax { .. }) {
+            AnnotationRefusal::TransferSyntax
+        } else {
+            AnnotationRefusal::Malformed { what: text }
         }
     }
 }
