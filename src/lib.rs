@@ -77,6 +77,9 @@ pub mod health;
 /// Machine: acknowledge, escalate, sign; what the ward says of findings.
 pub mod review;
 
+/// Masks that radiologists corrected, brought onto a finding's grid.
+pub mod annotation;
+
 /// The text of `scanward.toml` to settings.
 pub mod config;
 

@@ -16,13 +16,18 @@ mod common;
 
 use common::mosquitto::{Mosquitto, Subscriber, free_port, is_missing};
 use common::phantoms::Scan;
-use common::site::{Daemon, Settings, Site};
+use common::site::{Daemon, Settings, Site, in_ci, pause};
 use common::ward::{Message, Ward, check_schema, text};
+use scanward::annotation::CorrectedMask;
 use scanward::edge::state;
 use scanward::ids::FindingId;
+use scanward::store::GridRecord;
 use scanward::trust::{KeyId, Signature, SigningKey};
 use scanward::wire::{Decision, KeyListPayload, KeyPayload, Seen, VerdictPayload, canonical};
 use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 #[test]
 fn a_nurse_acknowledges_and_a_physician_signs() {
@@ -225,7 +230,197 @@ fn what_was_said_while_the_box_was_away_is_heard_when_it_comes_back() {
     scene.end();
 }
 
+#[test]
+fn a_corrected_mask_comes_back_before_or_after_its_verdict_and_is_kept_with_the_label() {
+    let test = "corrected_mask";
+    let Some(python) = segmentation_writer(test) else {
+        return;
+    };
+    let annotations = "[annotations]\nfolder = \"ANNOTATIONS\"\npoll_seconds = 0.1";
+    let Some(mut scene) = Scene::new(test, annotations) else {
+        return;
+    };
+    let scan = Scan::small(31);
+    let ct = scene.site.root().join("ct");
+    fs::create_dir(&ct).unwrap();
+    for (z, file) in scan.files().iter().enumerate() {
+        fs::write(ct.join(format!("{z:04}")), file).unwrap();
+    }
+    let id = scene.finding(31);
+    scene.receipt(&id, "open", |receipt| receipt["state"] == "open");
+    let folder = scene.annotations.clone();
+    let mut drawn = Vec::new();
+    let mut write = |kind: &str, radius: f64| {
+        let mask = ball(&scan, radius);
+        let path = ct.with_file_name("mask");
+        fs::write(&path, &mask).unwrap();
+        let out = folder.join(format!("CHAN^TAI MAN {kind} {radius}.dcm"));
+        let status = Command::new(&python)
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/tools/segmentation.py"
+            ))
+            .args([&ct, &path, &out])
+            .arg(kind)
+            .status();
+        assert!(status.unwrap().success(), "{kind}");
+        drawn.push((out.clone(), fs::read(&out).unwrap()));
+        mask
+    };
+
+    // Before the verdict, and a kill between.
+    write("binary", 25.0);
+    scene.until_log("waits for the verdict");
+    scene.kill_when_all_is_sent();
+    scene.publish_keys(1, None);
+    let verdict = scene.verdict(&id, Decision::Correct, 1);
+    scene.ward.say("verdict", &json(&verdict).to_string());
+    scene.receipt(&id, "corrected", |receipt| receipt["state"] == "corrected");
+    // After it, each way of writing; each the newest.
+    let mut kept = 0;
+    let mut last = Vec::new();
+    for (kind, radius) in [("alone", 30.0), ("rle", 35.0), ("fractional", 40.0)] {
+        last = write(kind, radius);
+        kept += 1;
+        scene.until_log_has(kept, "is kept with its label");
+    }
+    // What is none of this box's, or nothing at all.
+    fs::write(folder.join("notes.txt"), "Chan Tai Man: see slice 12").unwrap();
+    scene.until_log("not-dicom");
+    let mut foreign = drawn[0].1.clone();
+    let named = [b"\x20\0\x0E\0UI\x0A\0", scan.series.as_bytes()].concat();
+    let place = find(&foreign, &named);
+    foreign[place + named.len() - 1] = b'7';
+    fs::write(folder.join("foreign.dcm"), &foreign).unwrap();
+    scene.until_log("no-finding");
+
+    for (path, bytes) in drawn {
+        assert_eq!(fs::read(path).unwrap(), bytes, "the file is as it was");
+    }
+    let site = scene.end();
+    let mut store = state::open(&site.state()).unwrap();
+    let finding = FindingId::parse(&id).unwrap();
+    let grid = store.finding(&finding).unwrap().unwrap().grid.unwrap();
+    let labels = store.labels_of(&finding).unwrap();
+    assert_eq!(labels.len(), 1);
+    let corrected = CorrectedMask::unpack(labels[0].corrected.as_ref().unwrap()).unwrap();
+    assert_eq!(corrected.grid, grid);
+    let expected = on_grid(&scan, &last, &grid);
+    assert!(dice(corrected.mask.values(), &expected) > 0.9999);
+    let volume = expected.iter().filter(|value| **value != 0).count() as f64;
+    let millilitres = volume * grid.spacing_mm.iter().product::<f64>() / 1000.0;
+    assert!(
+        (millilitres / 268.0 - 1.0).abs() < 0.03,
+        "{millilitres} ml of a ball of 40 mm"
+    );
+    for secret in ["CHAN^TAI", "Tai Man", "notes.txt"] {
+        assert!(!site.log().contains(secret), "{secret} stands in the log");
+        let bytes = fs::read(site.state().join("state.redb"));
+        let in_state = bytes.is_ok_and(|bytes| {
+            bytes
+                .windows(secret.len())
+                .any(|part| part == secret.as_bytes())
+        });
+        assert!(!in_state, "{secret} stands in the state");
+    }
+}
+
 // Helpers.
+
+/// The interpreter that writes segmentations as radiologists' programs do. In CI it has to be there.
+fn segmentation_writer(test: &str) -> Option<PathBuf> {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv-annotations/bin/python");
+    if python.exists() {
+        return Some(python);
+    }
+    assert!(
+        !in_ci(),
+        "{test}: `scripts/segmentation-writer` sets highdicom up"
+    );
+    eprintln!("SKIPPED {test}: run `scripts/segmentation-writer` first");
+    None
+}
+
+/// A ball of `radius` mm in the middle of the scan: 1 in it, 2 in what passes for the left lung; index order `z, y, x`.
+fn ball(scan: &Scan, radius: f64) -> Vec<u8> {
+    let edge = usize::from(scan.edge);
+    let middle = |count: usize| (count as f64 - 1.0) / 2.0;
+    let step = scan.heights[1] - scan.heights[0];
+    let mut mask = Vec::new();
+    for z in 0..scan.len() {
+        for (y, x) in (0..edge * edge).map(|at| (at / edge, at % edge)) {
+            let away = [
+                (z as f64 - middle(scan.len())) * step,
+                (y as f64 - middle(edge)) * scan.pixel_mm,
+                (x as f64 - middle(edge)) * scan.pixel_mm,
+            ];
+            let inside = away.iter().map(|mm| mm * mm).sum::<f64>() <= radius * radius;
+            mask.push(if inside {
+                1
+            } else {
+                2 * u8::from(x > edge / 2)
+            });
+        }
+    }
+    mask
+}
+
+/// The lesion of `mask` on `grid` by matrices of shares, one axis after the other.
+fn on_grid(scan: &Scan, mask: &[u8], grid: &GridRecord) -> Vec<u8> {
+    let edge = usize::from(scan.edge);
+    let half = f64::from(scan.edge) * scan.pixel_mm / 2.0;
+    let step = scan.heights[1] - scan.heights[0];
+    let axes = [
+        (scan.len(), scan.heights[0] - grid.origin_mm[2], step),
+        (edge, -half - grid.origin_mm[1], scan.pixel_mm),
+        (edge, -half - grid.origin_mm[0], scan.pixel_mm),
+    ];
+    let mut values: Vec<f64> = mask
+        .iter()
+        .map(|value| f64::from(u8::from(*value == 1)))
+        .collect();
+    let mut shape = [scan.len(), edge, edge];
+    for (axis, (count, start, mm)) in axes.into_iter().enumerate() {
+        let voxel = grid.spacing_mm[axis];
+        let wanted = grid.shape[axis];
+        let inner: usize = shape[axis + 1..].iter().product();
+        let outer: usize = shape[..axis].iter().product();
+        let mut next = vec![0.0; outer * wanted * inner];
+        for to in 0..wanted {
+            for from in 0..count {
+                let centre = start + from as f64 * mm;
+                let high = (centre + mm / 2.0).min((to as f64 + 0.5) * voxel);
+                let low = (centre - mm / 2.0).max((to as f64 - 0.5) * voxel);
+                let share = (high - low).max(0.0) / voxel;
+                if share > 0.0 {
+                    for (out, at) in (0..outer).flat_map(|out| (0..inner).map(move |at| (out, at)))
+                    {
+                        next[(out * wanted + to) * inner + at] +=
+                            share * values[(out * count + from) * inner + at];
+                    }
+                }
+            }
+        }
+        values = next;
+        shape[axis] = wanted;
+    }
+    values.iter().map(|share| u8::from(*share >= 0.5)).collect()
+}
+
+fn dice(one: &[u8], other: &[u8]) -> f64 {
+    assert_eq!(one.len(), other.len());
+    let count = |mask: &[u8]| mask.iter().filter(|value| **value != 0).count();
+    let both = one
+        .iter()
+        .zip(other)
+        .filter(|(one, other)| **one != 0 && **other != 0);
+    2.0 * both.count() as f64 / (count(one) + count(other)) as f64
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> usize {
+    let mut parts = bytes.windows(wanted.len());
+    parts.position(|part| part == wanted).unwrap()
+}
 
 const PHYSICIAN: u8 = 1;
 const IT: u8 = 2;
@@ -239,6 +434,8 @@ struct Scene {
     ward: Ward,
     site: Site,
     daemon: Option<Daemon>,
+    /// A folder for corrected masks: what `ANNOTATIONS` stands for in the settings.
+    annotations: PathBuf,
 }
 
 impl Scene {
@@ -249,6 +446,9 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let broker = Mosquitto::start(folder.path(), free_port(), "");
         let it = key(IT).public().unwrap();
+        let annotations = folder.path().join("annotations");
+        fs::create_dir(&annotations).unwrap();
+        let ward = ward.replace("ANNOTATIONS", &annotations.display().to_string());
         let site = Site::new(&Settings {
             ward: format!("it_keys = [\"{it}\"]\n{ward}"),
             ..Settings::new(broker.port)
@@ -259,7 +459,27 @@ impl Scene {
             _folder: folder,
             broker,
             site,
+            annotations,
         })
+    }
+
+    /// Waits until the log holds `text`.
+    fn until_log(&self, text: &str) {
+        self.until_log_has(1, text);
+    }
+
+    /// Waits until the log holds `text` so often.
+    fn until_log_has(&self, count: usize, text: &str) {
+        for _ in 0..1_200 {
+            if self.site.log().matches(text).count() >= count {
+                return;
+            }
+            pause(50);
+        }
+        panic!(
+            "waited in vain for {count} of `{text}`: {}",
+            self.site.log()
+        );
     }
 
     /// The id of a finding that somebody has to see.

@@ -12,8 +12,9 @@ use std::fs;
 use std::path::Path;
 
 /// Keys that are left out by default: the example shows how one may look.
-const WITHOUT_DEFAULT: [&str; 6] = [
+const WITHOUT_DEFAULT: [&str; 7] = [
     "accelerator_library",
+    "folder",
     "client_cert_file",
     "client_key_file",
     "it_keys",
@@ -46,6 +47,8 @@ fn the_example_with_every_key_in_force_parses() {
     assert_eq!(config.publish.account.username.as_deref(), Some("ct-1"));
     assert!(config.publish.account.client_key_file.is_some());
     assert_eq!(config.ward.it_keys.len(), 1);
+    let annotations = config.annotations.unwrap();
+    assert_eq!(annotations.folder, Path::new("/srv/annotations"));
 }
 
 #[test]
@@ -56,7 +59,7 @@ fn the_example_names_every_key_that_is_read_and_no_other() {
         .filter(|line| !line.starts_with("# ") && line.contains(" = "))
         .map(|line| key(line.trim_start_matches('#')).to_owned())
         .collect();
-    let read_keys: BTreeSet<String> = ["account", "settings", "ward"]
+    let read_keys: BTreeSet<String> = ["account", "annotations", "settings", "ward"]
         .iter()
         .flat_map(|file| keys_read(&read(&format!("src/config/{file}.rs"))))
         .collect();
@@ -272,6 +275,40 @@ fn what_would_show_patients_or_passwords_to_the_network_is_refused() {
         let text = whole(&format!("[publish]\n{publish}"));
         assert!(Config::parse(&text).is_ok(), "{publish}");
     }
+}
+
+#[test]
+fn annotations_that_could_not_count_or_would_be_mixed_up_are_refused() {
+    let key = "it_keys = [\"ed25519:iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=\"]";
+    let section =
+        |ward: &str, folder: &str| format!("[ward]\n{ward}\n[annotations]\nfolder = \"{folder}\"");
+    for (ward, folder, what) in [
+        ("", "/a", "[ward] needs `it_keys`"),
+        (key, "a", "must be a whole path"),
+        (
+            key,
+            "/e",
+            "must lie apart from those of [intake] and [state]",
+        ),
+        (key, "/e/a", "must lie apart"),
+        (key, "/s/a", "must lie apart"),
+        (key, "/", "must lie apart"),
+        (
+            &format!("{key}\nlabels_keep_days = 0"),
+            "/a",
+            "`labels_keep_days` in [ward] is 0",
+        ),
+    ] {
+        complains(&section(ward, folder), None, what);
+    }
+    let read = Config::parse(&whole(&section(key, "/a"))).unwrap();
+    assert!(read.annotations.is_some());
+    assert_eq!(Config::parse(&whole("")).unwrap().annotations, None);
+    complains(
+        "[annotations]\nfoldr = \"/a\"",
+        Some(5),
+        "did you mean `folder`?",
+    );
 }
 
 #[test]

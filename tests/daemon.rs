@@ -415,6 +415,7 @@ impl Scene {
             },
             preview: None,
             masks: None,
+            grid: None,
             at: WallTime::default(),
         })))
     }

@@ -618,6 +618,7 @@ fn judgement(case: &Case) -> Judgement {
         },
         preview: None,
         masks: Some(vec![5, 5]),
+        grid: None,
         at: day(10),
     }
 }

@@ -56,6 +56,7 @@ fn the_unit_is_watched_bounded_and_reads_the_export_only() {
         "NoNewPrivileges=true",
         "ExecReload=/bin/kill -HUP $MAINPID",
         "ReadOnlyPaths=-/srv/export",
+        "ReadOnlyPaths=-/srv/annotations",
         "KillMode=mixed",
         "OOMPolicy=continue",
     ] {

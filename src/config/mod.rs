@@ -3,6 +3,7 @@
 //! Unknown keys are errors that name the nearest right one: a misspelt `quiet_secconds` must not silently mean 30.
 
 mod account;
+mod annotations;
 mod reader;
 mod settings;
 mod ward;

@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::reader::{ConfigError, Section, Source, sections};
+use crate::annotation::AnnotationSettings;
 use crate::ids::SlugName;
 use crate::infer::EngineOptions;
 use crate::store::PriorLimits;
@@ -34,6 +35,8 @@ pub struct Config {
     pub prior: PriorLimits,
     /// The rules of the ward.
     pub ward: crate::review::Limits,
+    /// Where corrected masks come back; `None` where none do.
+    pub annotations: Option<AnnotationSettings>,
     /// How the service behaves.
     pub service: ServiceSettings,
 }
@@ -180,7 +183,16 @@ impl Config {
     /// Errors name the line, and for a misspelt key the nearest right one.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
         const KNOWN: &[&str] = &[
-            "site", "intake", "state", "model", "publish", "series", "engine", "prior", "ward",
+            "site",
+            "intake",
+            "state",
+            "model",
+            "publish",
+            "series",
+            "engine",
+            "prior",
+            "ward",
+            "annotations",
             "service",
         ];
         let source = Source::new(text);
@@ -203,9 +215,11 @@ impl Config {
             engine: engine(section("engine"))?,
             prior: prior(section("prior"))?,
             ward: super::ward::ward(section("ward"))?,
+            annotations: super::annotations::annotations(section("annotations"))?,
             service: service(section("service"))?,
         };
         config.publish.check()?;
+        super::annotations::check(&config)?;
         Ok(config)
     }
 }
@@ -230,7 +244,7 @@ fn intake(mut section: Section<'_>) -> Result<IntakeSettings, ConfigError> {
     Ok(settings)
 }
 
-fn megabytes(count: f64) -> u64 {
+pub(super) fn megabytes(count: f64) -> u64 {
     // Bounded to 4096 by the reader, so the product is far below 2^53 and exact.
     Duration::from_secs(1).mul_f64(count).as_secs() * 1_048_576
 }

@@ -7,8 +7,8 @@ use crate::outbox::Ticket;
 use crate::outcome::{Outcome, Priority, SeriesFacts, TimingFacts};
 use crate::review;
 use crate::store::{
-    ClockRecord, FindingRecord, Opening, PaceRecord, PriorRecord, QueuedRow, SeriesRecord,
-    SeriesState,
+    ClockRecord, FindingRecord, GridRecord, Opening, PaceRecord, PriorRecord, QueuedRow,
+    SeriesRecord, SeriesState,
 };
 use crate::units::WallTime;
 use crate::wire::{
@@ -31,6 +31,8 @@ pub struct Judgement {
     pub preview: Option<Vec<u8>>,
     /// Lungs and lesions, reduced and packed, for comparisons.
     pub masks: Option<Vec<u8>>,
+    /// Where the volume lies in the patient.
+    pub grid: Option<GridRecord>,
     /// When it ended.
     pub at: WallTime,
 }
@@ -247,5 +249,7 @@ fn finding_record(judgement: &Judgement, finding_id: &FindingId) -> Option<Findi
     );
     triaged.priority.as_str().clone_into(&mut record.priority);
     record.burden_percent = triaged.lesion.burden_percent;
+    record.grid = judgement.grid;
+    record.frame_of_reference = ready.facts.header.frame_of_reference.clone();
     Some(record)
 }

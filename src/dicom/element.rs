@@ -1,6 +1,6 @@
 //! Walks the elements of a data set without copying a value: where each value lies, within the bytes there are.
 //!
-//! Source: PS3.5 chapter 7 and annex A. Only the groups this room reads are kept; the rest is stepped over.
+//! Source: PS3.5 chapter 7 and annex A. Only the groups that are wanted are kept; the rest is stepped over.
 
 use std::ops::Range;
 
@@ -16,16 +16,52 @@ const SEQUENCE_END: Tag = 0xFFFE_E0DD;
 pub(super) const PIXEL_DATA: Tag = 0x7FE0_0010;
 const UNDEFINED: u32 = u32::MAX;
 
-/// The sequences this room looks into; in implicit VR nothing else says that they are sequences.
-const SEQUENCES: [Tag; 7] = [
-    0x0018_9329, // CT Image Frame Type
-    0x0020_9113, // Plane Position
-    0x0020_9116, // Plane Orientation
-    0x0028_9110, // Pixel Measures
-    0x0028_9145, // Pixel Value Transformation
-    0x5200_9229, // Shared Functional Groups
-    0x5200_9230, // Per-frame Functional Groups
-];
+/// What of an object is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// The sequences that are looked into; in implicit VR nothing else says that they are sequences.
+    sequences: &'static [Tag],
+    /// The groups that are kept; the rest is stepped over.
+    groups: &'static [u32],
+}
+
+impl Wanted {
+    /// A CT image: meta, identification, patient, acquisition, relationship, image, functional groups, pixels.
+    pub(super) const CT: Wanted = Wanted {
+        sequences: &[
+            0x0018_9329, // CT Image Frame Type
+            0x0020_9113, // Plane Position
+            0x0020_9116, // Plane Orientation
+            0x0028_9110, // Pixel Measures
+            0x0028_9145, // Pixel Value Transformation
+            0x5200_9229, // Shared Functional Groups
+            0x5200_9230, // Per-frame Functional Groups
+        ],
+        groups: &[
+            0x0002, 0x0008, 0x0010, 0x0018, 0x0020, 0x0028, 0x5200, 0x7FE0,
+        ],
+    };
+
+    /// A segmentation. The patient's group is not among it: nothing of it is needed.
+    pub(super) const SEGMENTATION: Wanted = Wanted {
+        sequences: &[
+            0x0008_1115, // Referenced Series
+            0x0008_1200, // Studies Containing Other Referenced Instances
+            0x0020_9113, // Plane Position
+            0x0020_9116, // Plane Orientation
+            0x0028_9110, // Pixel Measures
+            0x0062_0002, // Segment
+            0x0062_0003, // Segmented Property Category Code
+            0x0062_000A, // Segment Identification
+            0x0062_000F, // Segmented Property Type Code
+            0x5200_9229, // Shared Functional Groups
+            0x5200_9230, // Per-frame Functional Groups
+        ],
+        groups: &[
+            0x0002, 0x0008, 0x0018, 0x0020, 0x0028, 0x0062, 0x5200, 0x7FE0,
+        ],
+    };
+}
 
 /// How elements are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +123,7 @@ pub(super) struct Walker<'a> {
     bytes: &'a [u8],
     at: usize,
     syntax: Syntax,
+    wanted: &'static Wanted,
     depth_max: usize,
     elements_left: usize,
 }
@@ -97,12 +134,14 @@ impl<'a> Walker<'a> {
         bytes: &'a [u8],
         at: usize,
         syntax: Syntax,
+        wanted: &'static Wanted,
         limits: &ReadLimits,
     ) -> Walker<'a> {
         Walker {
             bytes,
             at,
             syntax,
+            wanted,
             depth_max: limits.depth_max,
             elements_left: limits.elements_max,
         }
@@ -178,7 +217,7 @@ impl<'a> Walker<'a> {
             self.undefined(tag, vr, bound, depth)?
         } else {
             let range = self.take(length, bound)?;
-            if SEQUENCES.contains(&tag) {
+            if self.wanted.sequences.contains(&tag) {
                 let behind = std::mem::replace(&mut self.at, range.start);
                 let items = self.items(Some(range.end), depth + 1)?;
                 self.at = behind;
@@ -187,7 +226,7 @@ impl<'a> Walker<'a> {
                 Value::Bytes(range)
             }
         };
-        if is_kept(tag) {
+        if self.wanted.groups.contains(&(tag >> 16)) {
             set.elements.push(Element { tag, value });
         }
         Ok(())
@@ -302,7 +341,7 @@ impl<'a> Walker<'a> {
 
     fn count(&mut self) -> Result<(), Refusal> {
         self.elements_left = self.elements_left.checked_sub(1).ok_or(Refusal::TooLarge {
-            what: "more elements than a CT image has".to_owned(),
+            what: "more elements than an image has".to_owned(),
         })?;
         Ok(())
     }
@@ -347,12 +386,4 @@ impl<'a> Walker<'a> {
             what: format!("{what}, before offset {}", self.at),
         }
     }
-}
-
-/// Groups that this room reads: meta, identification, patient, acquisition, relationship, image, functional groups, pixels.
-fn is_kept(tag: Tag) -> bool {
-    matches!(
-        tag >> 16,
-        0x0002 | 0x0008 | 0x0010 | 0x0018 | 0x0020 | 0x0028 | 0x5200 | 0x7FE0
-    )
 }

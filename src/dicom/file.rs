@@ -5,7 +5,7 @@ use std::io::Read;
 
 use crate::dicom::ReadLimits;
 use crate::dicom::attributes::Attributes;
-use crate::dicom::element::{DataSet, Syntax, Tag, Walker};
+use crate::dicom::element::{DataSet, Syntax, Tag, Walker, Wanted};
 use crate::refusal::Refusal;
 
 const TRANSFER_SYNTAX_UID: Tag = 0x0002_0010;
@@ -36,11 +36,22 @@ impl DicomFile<'_> {
     }
 }
 
-/// Walks `bytes` as a DICOM file, with or without preamble and meta group.
+/// Walks `bytes` as the file of a CT image, with or without preamble and meta group.
+///
+/// Errors: as [`walk_for`].
+pub(super) fn walk<'a>(bytes: &'a [u8], limits: &ReadLimits) -> Result<DicomFile<'a>, Refusal> {
+    walk_for(bytes, &Wanted::CT, limits)
+}
+
+/// Walks `bytes` as a DICOM file, with or without preamble and meta group, for what is `wanted` of it.
 ///
 /// Errors: [`Refusal::NotDicom`], [`Refusal::TooLarge`], and the damage of a meta group that cannot be read; damage
 /// in the data set itself is a field of the result, so that the series it belongs to can still be named.
-pub(super) fn walk<'a>(bytes: &'a [u8], limits: &ReadLimits) -> Result<DicomFile<'a>, Refusal> {
+pub(super) fn walk_for<'a>(
+    bytes: &'a [u8],
+    wanted: &'static Wanted,
+    limits: &ReadLimits,
+) -> Result<DicomFile<'a>, Refusal> {
     if bytes.len() > limits.file_bytes_max {
         return Err(Refusal::TooLarge {
             what: format!("a file of {} bytes", bytes.len()),
@@ -52,7 +63,7 @@ pub(super) fn walk<'a>(bytes: &'a [u8], limits: &ReadLimits) -> Result<DicomFile
         return Err(Refusal::NotDicom);
     }
     let (declared, body) = meta(bytes, start, limits)?;
-    let file = data_set(bytes, body, declared, limits)?;
+    let file = data_set(bytes, body, declared, wanted, limits)?;
     // Bytes that pass for elements by chance hold none of the tags every instance has.
     if !has_preamble && !file.has_identity() {
         return Err(Refusal::NotDicom);
@@ -86,7 +97,7 @@ fn meta(
 ) -> Result<(Option<String>, usize), Refusal> {
     let mut set = DataSet::default();
     let syntax = little_endian_as_written(bytes, start);
-    let body = Walker::new(bytes, start, syntax, limits).walk_meta(&mut set)?;
+    let body = Walker::new(bytes, start, syntax, &Wanted::CT, limits).walk_meta(&mut set)?;
     let attributes = Attributes {
         bytes,
         set: &set,
@@ -100,6 +111,7 @@ fn data_set<'a>(
     bytes: &'a [u8],
     body: usize,
     declared: Option<String>,
+    wanted: &'static Wanted,
     limits: &ReadLimits,
 ) -> Result<DicomFile<'a>, Refusal> {
     let (bytes, body) = match declared.as_deref() {
@@ -113,7 +125,7 @@ fn data_set<'a>(
         little_endian_as_written(&bytes, body)
     };
     let mut set = DataSet::default();
-    let damage = Walker::new(&bytes, body, syntax, limits)
+    let damage = Walker::new(&bytes, body, syntax, wanted, limits)
         .walk(&mut set)
         .err();
     let written = match (syntax.explicit, syntax.big_endian) {

@@ -11,6 +11,7 @@ const PIXEL_MEASURES: Tag = 0x0028_9110;
 const PLANE_POSITION: Tag = 0x0020_9113;
 const PLANE_ORIENTATION: Tag = 0x0020_9116;
 const PIXEL_VALUE_TRANSFORMATION: Tag = 0x0028_9145;
+const SEGMENT_IDENTIFICATION: Tag = 0x0062_000A;
 const CT_FRAME_TYPE: Tag = 0x0018_9329;
 
 /// The place of one frame in the patient, LPS, mm. Source: PS3.3 C.7.6.2.1.1.
@@ -60,6 +61,17 @@ impl<'a> FrameAttributes<'a> {
     pub(super) fn slice_thickness(&self) -> Option<f64> {
         let thickness = self.group(PIXEL_MEASURES).decimal(0x0018_0050);
         thickness.filter(|mm| *mm > 0.0)
+    }
+
+    /// Spacing Between Slices in mm.
+    pub(super) fn spacing_between_slices(&self) -> Option<f64> {
+        let spacing = self.group(PIXEL_MEASURES).decimal(0x0018_0088);
+        spacing.map(f64::abs).filter(|mm| *mm > 0.0)
+    }
+
+    /// Referenced Segment Number. Source: PS3.3 C.8.20.3.1.
+    pub(super) fn referenced_segment(&self) -> Option<u16> {
+        self.group(SEGMENT_IDENTIFICATION).short(0x0062_000B)
     }
 
     /// Image Type, or the Frame Type of a multi-frame image.

@@ -208,7 +208,7 @@ fn native_frames(
 }
 
 /// Source: PS3.5 A.4: one frame takes all fragments; several take one each, or as the Basic Offset Table says.
-fn encapsulated_frames(
+pub(super) fn encapsulated_frames(
     bytes: &[u8],
     fragments: &[Range<usize>],
     frames: usize,

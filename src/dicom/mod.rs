@@ -1,4 +1,5 @@
 //! Bytes to a CT image: its attributes, its place in the patient, its Hounsfield units; and typed elements back to bytes.
+//! Bytes to a segmentation: whose series, which segments, which pixels.
 //!
 //! Files come from a folder that anybody may write to, so every declared length is checked against the bytes that are
 //! left before anything is reserved, nesting and element counts are bounded, and decoders that are not ours run behind
@@ -21,6 +22,7 @@ mod jpegls;
 mod lossless;
 mod pixels;
 mod rle;
+mod segmentation;
 mod text;
 mod writer;
 
@@ -29,6 +31,7 @@ pub use decoder::FrameDecoder;
 pub use frame::FrameGeometry;
 pub use header::{Header, Patient};
 pub use instance::{Instance, read, read_header};
+pub use segmentation::{Code, Segment, SegmentFrame, Segmentation, read_segmentation};
 pub use writer::{CtImage, write_ct};
 
 /// What a file may ask of us.

@@ -4,7 +4,7 @@ use super::priors;
 use super::sensors::clock_synchronised;
 use crate::config::Config;
 use crate::ids::SeriesKey;
-use crate::store::{Limits, Store};
+use crate::store::{AnnotationLimits, Limits, Store};
 use crate::units::{Moment, WallTime};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -44,11 +44,21 @@ impl Forgetting {
     }
 }
 
-/// Lets go old priors and labels: also on a box that closes no series.
+/// Lets go old priors, labels and annotations: also on a box that closes no series.
 pub(super) fn old_priors(store: &mut Store, config: &Config, now: WallTime) {
     priors::prune(store, &config.prior, now);
     if let Err(error) = store.prune_labels(&config.ward.labels, believed(now)) {
         warn!(%error, advice = error.advice(), "old labels could not be let go; tried again");
+    }
+    old_annotations(store, config, now);
+}
+
+/// Gives up annotations that have waited too long for their verdict, and lets go what was recorded of old ones.
+fn old_annotations(store: &mut Store, config: &Config, now: WallTime) {
+    let settings = config.annotations.as_ref();
+    let limits = settings.map_or_else(AnnotationLimits::default, |wanted| wanted.limits);
+    if let Err(error) = store.prune_annotations(&limits, believed(now)) {
+        warn!(%error, advice = error.advice(), "old annotations could not be let go; tried again");
     }
 }
 

@@ -16,6 +16,7 @@ use crate::pipeline::{PipelineLimits, PipelineSlice, Stage, Triage, left_out, tr
 use crate::preview::{self, Caption, Outlines};
 use crate::registration::ReducedChest;
 use crate::series::SeriesRules;
+use crate::store::GridRecord;
 use crate::units::WallTime;
 use crate::wire::IntendedUse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,6 +35,9 @@ pub struct Judge {
     limits: PipelineLimits,
     outlines: Option<Outlines>,
 }
+
+/// The packed masks, where they are small enough to be kept, and the voxel `z, y, x` they begin in.
+type Packed = (Option<Vec<u8>>, [usize; 3]);
 
 /// What became of a series, with the volumes that a local command may want to draw.
 #[derive(Debug)]
@@ -163,7 +167,9 @@ impl Judge {
             Ok(triage) => {
                 let outcome = Outcome::Triaged(Box::new(self.triaged(&triage, timing)));
                 let series = facts(&ready, Some(&triage));
-                let (preview, masks) = self.drawn_and_packed(&triage);
+                let (preview, packed) = self.drawn_and_packed(&triage);
+                let cells_start = packed.as_ref().map(|(_, start)| *start);
+                let masks = packed.and_then(|(masks, _)| masks);
                 Judged {
                     judgement: Judgement {
                         ready,
@@ -171,6 +177,7 @@ impl Judge {
                         series,
                         preview,
                         masks,
+                        grid: cells_start.map(|start| grid(&triage, start)),
                         at,
                     },
                     triage: Some(Box::new(triage)),
@@ -187,6 +194,7 @@ impl Judge {
                         series,
                         preview: None,
                         masks: None,
+                        grid: None,
                         at,
                     },
                     triage: None,
@@ -196,12 +204,13 @@ impl Judge {
         }
     }
 
-    /// The picture, and the masks for the patient's next scan, side by side.
-    fn drawn_and_packed(&self, triage: &Triage) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+    /// The picture, and the masks for the patient's next scan with the voxel they begin in, side by side.
+    fn drawn_and_packed(&self, triage: &Triage) -> (Option<Vec<u8>>, Option<Packed>) {
         let (volume, lung, lesion) = (&triage.volume, &triage.lung, &triage.lesion);
         std::thread::scope(|scope| {
             let packing = std::thread::Builder::new().spawn_scoped(scope, || {
-                ReducedChest::of(lung, lesion, volume.spacing)?.pack()
+                let (chest, start) = ReducedChest::placed(lung, lesion, volume.spacing)?;
+                Some((chest.pack(), start))
             });
             let model = &self.manifest.title();
             let draw = |outlines| {
@@ -210,8 +219,8 @@ impl Judge {
             };
             let preview = self.outlines.and_then(draw);
             // Without a thread to spare, or after a panic in it, there is nothing to compare the next scan with.
-            let masks = packing.ok().and_then(|packing| packing.join().ok()?);
-            (preview, masks)
+            let packed = packing.ok().and_then(|packing| packing.join().ok()?);
+            (preview, packed)
         })
     }
 
@@ -283,6 +292,20 @@ impl Judge {
             timing,
             model: self.facts.clone(),
         }
+    }
+}
+
+/// The grid of the volume, of whose reduced masks the first cell begins in the voxel `cells_start`.
+fn grid(triage: &Triage, cells_start: [usize; 3]) -> GridRecord {
+    let volume = &triage.volume;
+    let spacing = volume.spacing;
+    GridRecord {
+        shape: volume.hu.shape(),
+        spacing_mm: [spacing.z(), spacing.y(), spacing.x()],
+        origin_mm: volume.origin,
+        axes: volume.axes,
+        step_mm: triage.geometry.step_mm,
+        cells_start,
     }
 }
 

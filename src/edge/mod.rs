@@ -23,6 +23,7 @@ pub mod ward;
 pub mod bench;
 
 mod analyze;
+mod annotations;
 mod clock;
 #[cfg(feature = "demo")]
 mod demo;

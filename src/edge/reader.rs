@@ -218,13 +218,13 @@ fn is_cut_off(refusal: &Refusal) -> bool {
     )
 }
 
-enum Unfilled {
+pub(super) enum Unfilled {
     TooLarge,
     Unreadable,
 }
 
 /// Reads the whole file into `bytes`, whose memory is used again.
-fn fill(path: &Path, bytes: &mut Vec<u8>, bytes_max: usize) -> Result<(), Unfilled> {
+pub(super) fn fill(path: &Path, bytes: &mut Vec<u8>, bytes_max: usize) -> Result<(), Unfilled> {
     let unreadable = |_| Unfilled::Unreadable;
     let mut file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_or(0, |facts| facts.len());

@@ -7,6 +7,7 @@
 //!   signals ─────────┘
 //! ```
 
+use super::annotations::{self, Question};
 use super::clock::Clock;
 use super::failure::Failure;
 use super::folder::Watched;
@@ -58,6 +59,8 @@ pub enum Message {
     Core(Box<Event>),
     /// From the broker's link.
     Mqtt(Notice),
+    /// From the thread that reads the annotations folder.
+    Annotation(Question),
     /// SIGHUP: read the settings again.
     Reload,
     /// SIGTERM or SIGINT: end.
@@ -141,6 +144,9 @@ impl Service {
                 Ok(Message::Stop) => break,
                 Ok(Message::Reload) => self.reload(&progress),
                 Ok(Message::Mqtt(notice)) => go_on = self.heard(notice, &mut progress, &mut tell),
+                Ok(Message::Annotation(question)) => {
+                    annotations::answer(&mut self.store, question);
+                }
                 Ok(Message::Core(event)) => {
                     self.note(&event, &mut progress);
                     go_on = self.handle(*event, &mut progress, &mut tell);
@@ -633,7 +639,7 @@ pub(super) fn start_judge(
     Ok(judging)
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     let started = thread::Builder::new().name(name.to_owned()).spawn(work);
     started.map(drop).map_err(|error| {
         Failure::new(

@@ -8,7 +8,7 @@ use super::mqtt::Link;
 use super::random::random;
 use super::reader::Reader;
 use super::service::{INBOX_MAX, Message, Service, start_judge, start_readers, start_scanner};
-use super::{model_folder, priors, settings, state, ward};
+use super::{annotations, model_folder, priors, settings, state, ward};
 use crate::config::{AcceleratorUse, Config};
 use crate::daemon::{Action, Daemon, Event, Settings};
 use crate::dicom::ReadLimits;
@@ -82,6 +82,10 @@ impl Service {
         let judging = start_judge(judge, clock, sender.clone())?;
         let link = start_link(&config, &daemon, sender.clone())?;
         start_scanner(&config, clock, sender.clone())?;
+        if let Some(wanted) = config.annotations.clone() {
+            let known = store.annotated_files().map_err(store_failure)?;
+            annotations::start(wanted, known, clock, sender.clone())?;
+        }
         Ok(Service {
             config,
             config_file,

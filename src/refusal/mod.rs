@@ -2,6 +2,10 @@
 //!
 //! Codes, texts and remedies are published in the `outcome` message and listed in `docs/operating.md`.
 
+mod annotation;
+
+pub use annotation::AnnotationRefusal;
+
 use std::fmt;
 
 /// Why a series, or a file offered as one, was not triaged.

@@ -28,6 +28,15 @@ impl ReducedChest {
     ///
     /// Lesion voxels without air belong to the side they lie on, as in the finding's zones. `None`: the grids differ.
     pub fn of(lung: &LungMask, lesion: &Grid3<u8>, spacing: Spacing) -> Option<ReducedChest> {
+        ReducedChest::placed(lung, lesion, spacing).map(|(chest, _)| chest)
+    }
+
+    /// As [`ReducedChest::of`], with the voxel `z, y, x` of the grid in which the first cell begins.
+    pub fn placed(
+        lung: &LungMask,
+        lesion: &Grid3<u8>,
+        spacing: Spacing,
+    ) -> Option<(ReducedChest, [usize; 3])> {
         if lesion.shape() != lung.sides.shape() {
             return None;
         }
@@ -46,7 +55,7 @@ impl ReducedChest {
         };
         chest.take_lungs(&lung.sides, region);
         chest.take_lesions(&lung.sides, lesion, region);
-        Some(chest)
+        Some((chest, region.start))
     }
 
     /// Planes, rows, columns of cells.

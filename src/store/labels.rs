@@ -4,7 +4,10 @@
 //!   labels       <finding>/<kept, hex>  -> digest, verdict as it came
 //!   label-masks  <finding>              -> digest, packed masks, as they are kept for the patient's next scan
 //! ```
+//!
+//! A mask that a radiologist corrected stands in `label-corrections` (see the annotations) and goes with the last label.
 
+use super::annotations::{self, CORRECT};
 use super::database::Store;
 use super::error::StoreError;
 use super::priors::{opened, sealed};
@@ -12,6 +15,7 @@ use super::prune::beyond;
 use super::tables::{LABEL_MASKS, LABELS, PRIOR_MASKS, Writing};
 use crate::ids::FindingId;
 use crate::units::WallTime;
+use serde::Deserialize;
 use std::time::Duration;
 
 /// How many are kept, and for how long.
@@ -54,6 +58,20 @@ pub struct Label {
     pub verdict: Vec<u8>,
     /// The finding's packed masks; none where none were kept.
     pub masks: Option<Vec<u8>>,
+    /// The packed mask that a radiologist corrected; of a verdict `correct` only, where a segmentation came back.
+    pub corrected: Option<Vec<u8>>,
+}
+
+/// Of a verdict only what it decides.
+#[derive(Deserialize)]
+struct Decided {
+    decision: String,
+}
+
+/// Whether the message is a verdict that corrects its finding.
+fn corrects(verdict: &[u8]) -> bool {
+    let decided: Result<Decided, _> = serde_json::from_slice(verdict);
+    decided.is_ok_and(|verdict| verdict.decision == CORRECT)
 }
 
 impl Store {
@@ -62,13 +80,16 @@ impl Store {
         let doing = "reading the labels";
         let masks = self.get(doing, LABEL_MASKS, finding.as_str())?;
         let masks = masks.map(|bytes| opened(doing, &bytes)).transpose()?;
+        let corrected = self.correction(doing, finding)?;
         let mut labels = Vec::new();
         for key in self.keys(doing, LABELS, &format!("{finding}/"), usize::MAX)? {
             if let Some(bytes) = self.get(doing, LABELS, &key)? {
+                let verdict = opened(doing, &bytes)?;
                 labels.push(Label {
                     finding: finding.clone(),
-                    verdict: opened(doing, &bytes)?,
                     masks: masks.clone(),
+                    corrected: corrected.clone().filter(|_| corrects(&verdict)),
+                    verdict,
                 });
             }
         }
@@ -107,6 +128,9 @@ pub(super) fn keep(writing: &Writing<'_>, label: &LabelRow) -> Result<(), StoreE
     if let Some(masks) = writing.get(PRIOR_MASKS, id)? {
         writing.put(LABEL_MASKS, id, &masks)?;
     }
+    if corrects(&label.verdict) {
+        annotations::settle(writing, id)?;
+    }
     let keys = writing.keys_from(LABELS, "", usize::MAX)?;
     forget(writing, &surplus(keys, &label.limits, None))
 }
@@ -117,6 +141,7 @@ fn forget(writing: &Writing<'_>, keys: &[String]) -> Result<(), StoreError> {
         let id = key.split('/').next().unwrap_or_default();
         if writing.keys_from(LABELS, &format!("{id}/"), 1)?.is_empty() {
             writing.remove(LABEL_MASKS, id)?;
+            annotations::forget(writing, id)?;
         }
     }
     Ok(())

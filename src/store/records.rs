@@ -1,7 +1,7 @@
 //! The records of the tables. Each carries the version of its shape; times are milliseconds since 1970 UTC.
 
 use super::reviews::{ReviewRecord, ShownRecord};
-use crate::ids::{FindingId, ModelDigest, Pseudonym, SeriesKey};
+use crate::ids::{FindingId, ModelDigest, Pseudonym, SeriesKey, Uid};
 use crate::units::WallTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -75,7 +75,7 @@ impl PathDigest {
 }
 
 /// A file that a closed series was made of: unchanged, it need not be read again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileMark {
     /// Which file.
     pub path: PathDigest,
@@ -131,9 +131,33 @@ pub struct FindingRecord {
     /// What its message showed; none in records of earlier programs.
     #[serde(default)]
     pub shown: Option<ShownRecord>,
+    /// Where its volume lies in the patient; none in records of earlier programs.
+    #[serde(default)]
+    pub grid: Option<GridRecord>,
+    /// The series' Frame of Reference UID; none where it is empty, and in records of earlier programs.
+    #[serde(default)]
+    pub frame_of_reference: Option<Uid>,
     /// How it stands at the ward.
     #[serde(default)]
     pub review: ReviewRecord,
+}
+
+/// The grid of a finding's volume, on which the network ran. Triples in the order `z, y, x`: feet to head, front to back,
+/// patient right to left.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GridRecord {
+    /// Planes, rows, columns.
+    pub shape: [usize; 3],
+    /// Edges of a voxel, mm.
+    pub spacing_mm: [f64; 3],
+    /// Centre of voxel `0, 0, 0`, LPS mm.
+    pub origin_mm: [f64; 3],
+    /// Unit vectors in LPS of the axes `z, y, x`.
+    pub axes: [[f64; 3]; 3],
+    /// mm from slice to slice of the series.
+    pub step_mm: f64,
+    /// The voxel in which the first cell of the reduced masks begins; a cell has two voxels an edge.
+    pub cells_start: [usize; 3],
 }
 
 impl FindingRecord {
@@ -153,6 +177,8 @@ impl FindingRecord {
             created,
             burden_percent: 0.0,
             shown: None,
+            grid: None,
+            frame_of_reference: None,
             review: ReviewRecord::default(),
         }
     }
@@ -215,5 +241,23 @@ pub(super) mod wall_millis {
         from: D,
     ) -> Result<WallTime, D::Error> {
         i64::deserialize(from).map(WallTime::from_unix_millis)
+    }
+}
+
+/// The same of a time that may be missing.
+pub(super) mod wall_millis_or_none {
+    use super::{Deserialize, Deserializer, Serialize, Serializer, WallTime};
+
+    pub(in crate::store) fn serialize<S: Serializer>(
+        time: &Option<WallTime>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        time.map(WallTime::unix_millis).serialize(to)
+    }
+
+    pub(in crate::store) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<WallTime>, D::Error> {
+        Ok(Option::<i64>::deserialize(from)?.map(WallTime::from_unix_millis))
     }
 }

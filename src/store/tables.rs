@@ -21,8 +21,12 @@ pub(super) const PRIOR_INDEX: Rows = TableDefinition::new("prior-index");
 pub(super) const WATCHED: Rows = TableDefinition::new("review-watched");
 pub(super) const LABELS: Rows = TableDefinition::new("labels");
 pub(super) const LABEL_MASKS: Rows = TableDefinition::new("label-masks");
+pub(super) const LABEL_CORRECTIONS: Rows = TableDefinition::new("label-corrections");
+pub(super) const ANNOTATIONS: Rows = TableDefinition::new("annotations");
+pub(super) const ANNOTATION_MASKS: Rows = TableDefinition::new("annotation-masks");
 
-/// The tables of a fresh state. Those of priors, reviews and labels came later and are made when they are first written to.
+/// The tables of a fresh state. Those of priors, reviews, labels and annotations came later and are made when they
+/// are first written to.
 pub(super) const ALL: [Rows; 5] = [META, LEDGER, OUTBOX_HEADS, OUTBOX_PAYLOADS, FINDINGS];
 
 /// The tables of one write transaction, with the words for its errors.

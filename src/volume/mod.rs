@@ -19,5 +19,5 @@ pub use histogram::HISTOGRAM_BINS;
 pub use morphology::{close, dilate};
 pub use plausible::plausible;
 pub use reduce::{ReducedSlice, Reducer, reduce};
-pub use rounding::whole;
+pub use rounding::{single, whole};
 pub use stack::{Volume, VolumeLimits, stack};

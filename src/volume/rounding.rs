@@ -10,11 +10,12 @@ pub fn whole(value: f64) -> usize {
     value as usize
 }
 
+/// The nearest f32 of a weight.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a weight: the nearest f32 is meant"
 )]
-pub(super) fn single(value: f64) -> f32 {
+pub fn single(value: f64) -> f32 {
     value as f32
 }
 

@@ -1,6 +1,7 @@
 //! The checks of `scanward doctor`: settings, folders, disk, clock, broker, model. Each ends in one line, and a remedy
 //! where something is to be done. Nothing that the service uses is made or changed.
 
+mod annotations;
 mod broker;
 mod export;
 mod files;
@@ -99,6 +100,7 @@ pub fn examine(settings_file: &Path, mut tell: impl FnMut(&Check)) -> Verdict {
     hear(Check::ok("settings", place));
     user::check(&config, &mut hear);
     export::check(&config, &mut hear);
+    annotations::check(&config, &mut hear);
     state::check(&config, &mut hear);
     machine::check_clock(&mut hear);
     machine::check_service(&mut hear);

@@ -357,6 +357,7 @@ impl<'a> Simulation<'a> {
             },
             preview: None,
             masks: None,
+            grid: None,
             at: self.wall(),
             ready,
         }
