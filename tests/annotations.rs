@@ -521,6 +521,20 @@ fn a_finding_is_found_by_its_series_or_by_the_frame_of_reference_where_none_is_n
 }
 
 #[test]
+fn a_finding_that_an_earlier_program_kept_reads_and_has_no_grid() {
+    let mut text = serde_json::to_value(record(Some(grid()))).unwrap();
+    assert!(text["grid"].is_object() && text["frame_of_reference"].is_string());
+    let own: FindingRecord = serde_json::from_value(text.clone()).unwrap();
+    assert_eq!(own, record(Some(grid())));
+    for key in ["grid", "frame_of_reference"] {
+        text.as_object_mut().unwrap().remove(key);
+    }
+    let earlier: FindingRecord = serde_json::from_value(text).unwrap();
+    let refused = outcome(&good().file(), &[earlier]);
+    assert_eq!(refused, Err(AnnotationRefusal::NoGrid));
+}
+
+#[test]
 fn a_power_cut_or_a_full_disk_at_any_operation_leaves_an_annotation_taken_whole_or_not_at_all() {
     for torn in [false, true] {
         for verdict_first in [false, true] {
