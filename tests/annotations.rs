@@ -3,6 +3,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
     clippy::indexing_slicing,
     unreachable_pub,
     reason = "helpers outside #[test] functions, shared by several test files"
@@ -14,7 +16,7 @@ mod segs;
 mod sweep_disk;
 
 use scanward::annotation::{
-    AnnotationSettings, CorrectedMask, corrected, read_limits, resampled, target,
+    AnnotationSettings, CorrectedMask, corrected, lesion_segments, read_limits, resampled, target,
 };
 use scanward::dicom::{Segmentation, read_segmentation};
 use scanward::ids::{FindingId, Pseudonym, SeriesKey, Uid};
@@ -28,9 +30,10 @@ use scanward::trust::{KeyId, Signature};
 use scanward::units::WallTime;
 use scanward::volume::Grid3;
 use segs::{Named, Pixels, Seg};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use sweep_disk::SweepDisk;
 
@@ -224,6 +227,43 @@ fn a_segmentation_cut_at_any_length_or_with_changed_bytes_never_panics() {
             let _ = outcome(&damaged, &found);
         }
     }
+}
+
+#[test]
+fn a_segmentation_of_dcmqi_reads_as_pydicom_reads_it_and_one_deflated_by_frame_is_refused() {
+    let Some(folder) = samples() else { return };
+    let bytes = fs::read(folder.join("dcmqi-24x38x3-label.seg")).unwrap();
+    let read = parse(&bytes).unwrap();
+    assert_eq!(read.size(), [38, 24]);
+    assert_eq!((read.series.len(), read.segments.len()), (1, 1));
+    let kind = read.segments[0].kind.clone().unwrap();
+    assert_eq!(
+        (kind.scheme.as_str(), kind.value.as_str()),
+        ("SRT", "T-62000")
+    );
+    assert!((read.step_mm.unwrap() - 2.5).abs() < 1e-9);
+    assert!((read.frames[2].geometry.position[2] + 172.75).abs() < 1e-9);
+    let mut sum = Sha256::new();
+    for index in 0..3 {
+        let mut marked = vec![false; 38 * 24];
+        read.mark(index, &mut marked).unwrap();
+        marked.iter().for_each(|on| sum.update([u8::from(*on)]));
+    }
+    let hex: String = sum
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let pydicom = "824be3baed056f543d5084e9101f6f16ddf19b1f310b5e18c202c08fba871f19";
+    assert_eq!(hex, pydicom);
+    // It is a liver.
+    let lesions = lesion_segments(&read.segments, &AnnotationSettings::usual_words());
+    assert_eq!(lesions, Err(AnnotationRefusal::SegmentUnclear));
+    let deflated = fs::read(folder.join("liver_deflate.dcm")).unwrap();
+    assert_eq!(
+        parse(&deflated).unwrap_err(),
+        AnnotationRefusal::TransferSyntax
+    );
 }
 
 // Landing on the grid.
@@ -481,6 +521,20 @@ fn a_finding_is_found_by_its_series_or_by_the_frame_of_reference_where_none_is_n
 }
 
 #[test]
+fn a_finding_that_an_earlier_program_kept_reads_and_has_no_grid() {
+    let mut text = serde_json::to_value(record(Some(grid()))).unwrap();
+    assert!(text["grid"].is_object() && text["frame_of_reference"].is_string());
+    let own: FindingRecord = serde_json::from_value(text.clone()).unwrap();
+    assert_eq!(own, record(Some(grid())));
+    for key in ["grid", "frame_of_reference"] {
+        text.as_object_mut().unwrap().remove(key);
+    }
+    let earlier: FindingRecord = serde_json::from_value(text).unwrap();
+    let refused = outcome(&good().file(), &[earlier]);
+    assert_eq!(refused, Err(AnnotationRefusal::NoGrid));
+}
+
+#[test]
 fn a_power_cut_or_a_full_disk_at_any_operation_leaves_an_annotation_taken_whole_or_not_at_all() {
     for torn in [false, true] {
         for verdict_first in [false, true] {
@@ -566,6 +620,19 @@ fn every_code_has_its_row_in_the_manual_with_its_remedy() {
 }
 
 // Helpers.
+
+/// The folder of sample files; `None`, told on stderr, where it is missing. CI must have it.
+fn samples() -> Option<PathBuf> {
+    let root = std::env::var("SCANWARD_DATA")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data").to_owned());
+    let folder = Path::new(&root).join("dicom-files");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "no samples");
+    eprintln!("SKIPPED: {} is missing", folder.display());
+    None
+}
 
 fn parse(bytes: &[u8]) -> Result<Segmentation<'_>, AnnotationRefusal> {
     read_segmentation(bytes, &read_limits(64 << 20))

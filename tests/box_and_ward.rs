@@ -276,6 +276,7 @@ fn a_corrected_mask_comes_back_before_or_after_its_verdict_and_is_kept_with_the_
     let verdict = scene.verdict(&id, Decision::Correct, 1);
     scene.ward.say("verdict", &json(&verdict).to_string());
     scene.receipt(&id, "corrected", |receipt| receipt["state"] == "corrected");
+    scene.until_log("kept with the signed label");
     // After it, each way of writing; each the newest.
     let mut kept = 0;
     let mut last = Vec::new();

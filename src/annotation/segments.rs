@@ -20,16 +20,16 @@ const LESIONS: &[(&str, &str)] = &[
     ("SCT", "840539006"), // COVID-19
 ];
 
-/// Types of what a lesion lies in. A file with nothing else was exported by mistake.
+/// Types and categories of what a lesion lies in. A file with nothing else was exported by mistake. Tissue is not among them: 3D
+/// Slicer calls so whatever nobody gave a type.
 const ORGANS: &[(&str, &str)] = &[
     ("SCT", "39607008"),  // Lung
-    ("SRT", "T-28000"),   // Lung
     ("SCT", "3341006"),   // Right lung
-    ("SRT", "T-28100"),   // Right lung
     ("SCT", "44029006"),  // Left lung
-    ("SRT", "T-28500"),   // Left lung
     ("SCT", "44567001"),  // Trachea
-    ("SRT", "T-25000"),   // Trachea
+    ("SCT", "113343008"), // Organ
+    ("SCT", "91723000"),  // Anatomical structure
+    ("SRT", "T-D000A"),   // Anatomical structure
     ("SCT", "123037004"), // Body structure
     ("SCT", "38266002"),  // Entire body
 ];
@@ -68,7 +68,17 @@ fn is_lesion(segment: &Segment, words: &[String]) -> bool {
 
 fn is_organ(segment: &Segment) -> bool {
     let label = segment.words.to_lowercase();
-    is_coded(segment, ORGANS) || ORGAN_WORDS.iter().any(|word| label.contains(word))
+    let is_anatomy = segment.kind.as_ref().is_some_and(is_anatomy);
+    is_anatomy || is_coded(segment, ORGANS) || ORGAN_WORDS.iter().any(|word| label.contains(word))
+}
+
+/// SNOMED RT puts anatomy on an axis of its own, and FMA holds nothing else.
+fn is_anatomy(kind: &Code) -> bool {
+    const TISSUE: &str = "T-D0050";
+    match kind.scheme.as_str() {
+        "SRT" => kind.value.starts_with("T-") && kind.value != TISSUE,
+        scheme => scheme == "FMA",
+    }
 }
 
 fn is_coded(segment: &Segment, codes: &[(&str, &str)]) -> bool {

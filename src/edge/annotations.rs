@@ -84,7 +84,7 @@ pub(super) fn start(
         sender,
     };
     spawn("annotations", move || {
-        let (mut was_reachable, mut was_left) = (true, 0);
+        let (mut was_reachable, mut was_left, mut was_unreadable) = (true, 0, 0);
         loop {
             let listing = folder.list();
             if listing.is_ok() != was_reachable {
@@ -101,12 +101,26 @@ pub(super) fn start(
                 );
             }
             was_left = looked.left;
+            let mut unreadable = 0;
             for seen in &looked.ready {
                 match reader.take(seen) {
-                    Ok(true) => watch.done(seen),
-                    Ok(false) => watch.later(seen, clock.now()),
+                    Ok(Taken::Recorded) => watch.done(seen),
+                    Ok(Taken::NotYet) => watch.later(seen, clock.now()),
+                    Ok(Taken::Unreadable) => {
+                        unreadable += 1;
+                        watch.later(seen, clock.now());
+                    }
                     Err(Ended) => return,
                 }
+            }
+            // Tried each minute, told once for each number of them.
+            if unreadable > 0 && unreadable != was_unreadable {
+                was_unreadable = unreadable;
+                warn!(
+                    unreadable,
+                    advice = "give scanward's user the right to read the files: `setfacl -R -m u:scanward:rX FOLDER`",
+                    "files of the annotations folder cannot be read; tried again"
+                );
             }
             thread::park_timeout(reader.settings.poll);
         }
@@ -115,6 +129,15 @@ pub(super) fn start(
 
 /// Nobody listens any more.
 struct Ended;
+
+/// Whether a file has its outcome.
+enum Taken {
+    Recorded,
+    /// The store could not be read or written.
+    NotYet,
+    /// The file cannot be read.
+    Unreadable,
+}
 
 /// What reading a file came to.
 enum Read {
@@ -142,18 +165,12 @@ impl Reader {
         }
     }
 
-    /// Reads a file and has its outcome recorded; returns whether it was.
-    fn take(&self, seen: &FileSeen) -> Result<bool, Ended> {
+    /// Reads a file and has its outcome recorded.
+    fn take(&self, seen: &FileSeen) -> Result<Taken, Ended> {
         let (digest, found) = match self.read(seen)? {
             Read::Found(digest, found) => (digest, found),
-            Read::NotYet => return Ok(false),
-            Read::Unreadable => {
-                warn!(
-                    advice = "give scanward's user the right to read the files: `setfacl -R -m u:scanward:rX FOLDER`",
-                    "a file of the annotations folder cannot be read; tried again"
-                );
-                return Ok(false);
-            }
+            Read::NotYet => return Ok(Taken::NotYet),
+            Read::Unreadable => return Ok(Taken::Unreadable),
         };
         let annotation = shown(&digest).to_owned();
         let told = found.clone();
@@ -165,10 +182,11 @@ impl Reader {
             limits: self.settings.limits,
         });
         let taken = self.ask(|answer| Question::Take { row, answer })?;
-        if let Some(state) = &taken {
-            tell(&annotation, state, told.as_ref());
-        }
-        Ok(taken.is_some())
+        let Some(state) = taken else {
+            return Ok(Taken::NotYet);
+        };
+        tell(&annotation, &state, told.as_ref());
+        Ok(Taken::Recorded)
     }
 
     fn read(&self, seen: &FileSeen) -> Result<Read, Ended> {

@@ -57,8 +57,15 @@ pub(super) fn old_priors(store: &mut Store, config: &Config, now: WallTime) {
 fn old_annotations(store: &mut Store, config: &Config, now: WallTime) {
     let settings = config.annotations.as_ref();
     let limits = settings.map_or_else(AnnotationLimits::default, |wanted| wanted.limits);
-    if let Err(error) = store.prune_annotations(&limits, believed(now)) {
-        warn!(%error, advice = error.advice(), "old annotations could not be let go; tried again");
+    match store.prune_annotations(&limits, believed(now)) {
+        Ok(0) => {}
+        Ok(count) => info!(
+            count,
+            "annotations waited too long for the verdict `correct`, or are old and forgotten"
+        ),
+        Err(error) => {
+            warn!(%error, advice = error.advice(), "old annotations could not be let go; tried again");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::review::{Action, Change, Claim, Event, Found, Said, Watched};
 use crate::store::{ReviewChange, Store, StoreError};
 use crate::units::Lived;
+use crate::wire::FindingState;
 use tracing::{error, info, warn};
 
 /// Does what the machine asks; what the store answers comes back as an event.
@@ -95,6 +96,11 @@ fn save(store: &mut Store, change: Box<Change>) -> Event {
         Ok(()) => {
             // Who it was stands in the receipt and not in the log.
             info!(%finding, state = change.record.review.state, receipt = change.record.review.sequence, "the ward is told how a finding stands");
+            let corrected = change.record.review.state == FindingState::Corrected.as_str();
+            // It waited for this verdict. What cannot be read now was told when it was written.
+            if corrected && store.has_correction(finding).unwrap_or(false) {
+                info!(%finding, "a corrected mask is kept with the signed label");
+            }
             Event::Saved(change)
         }
         Err(error) => {

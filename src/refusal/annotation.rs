@@ -121,7 +121,7 @@ impl AnnotationRefusal {
             }
             AnnotationRefusal::TransferSyntax => "export without compression",
             AnnotationRefusal::TooLarge { .. } => {
-                "export the lesion's segment alone, or raise `file_megabytes_max` in [annotations]"
+                "export the lesion's segment alone and as binary, or raise `file_megabytes_max` in [annotations]"
             }
             AnnotationRefusal::Geometry { .. } => {
                 "export on the grid of the original series, not of a reformatted one"

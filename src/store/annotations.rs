@@ -220,6 +220,13 @@ impl Store {
         Ok(records)
     }
 
+    /// Whether a signed correction of `finding` holds a mask.
+    pub fn has_correction(&mut self, finding: &FindingId) -> Result<bool, StoreError> {
+        let doing = "reading the annotations";
+        let found = self.get(doing, LABEL_CORRECTIONS, finding.as_str())?;
+        Ok(found.is_some())
+    }
+
     /// The packed mask of a signed correction of `finding`.
     pub(super) fn correction(
         &mut self,
