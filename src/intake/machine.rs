@@ -51,11 +51,11 @@ impl Default for IntakeLimits {
             overdue: Duration::from_secs(600),
             instances_max: 4096,
             slices_held_max: 1536,
-            bytes_held_max: 24 << 20,
+            bytes_held_max: 20 << 20,
             reads_max: 4,
             files_max: 200_000,
             retry: Duration::from_secs(5),
-            early_max: 16,
+            early_max: 8,
             geometry: SeriesLimits::default(),
         }
     }

@@ -26,6 +26,7 @@ macro_rules! instruction_set {
             const TILES: Tiles = Tiles {
                 one: by_width!(plain: $($width)*),
                 two: &[],
+                long: None,
             };
 
             /// The operators, where this machine has the instructions.

@@ -5,16 +5,17 @@
     reason = "vector instructions on raw pointers, bounded by `Row::check`; arrays of registers have constant places"
 )]
 
-use super::tile::{Place, Tiles, by_width};
+use super::tile::{LONG, Place, Tiles, by_width};
 use super::x86::{self, Vectors};
 use super::{LANES, Row};
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-/// Two blocks × 14 voxels of sums, 2 weights and 1 input fill 31 of the 32 registers.
+/// Two blocks × 14 voxels of sums, 2 weights and 1 input fill 31 of the 32 registers; one block × 28 voxels 30 of them.
 const TILES: Tiles = Tiles {
     one: by_width!(plain::<1>: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
     two: by_width!(plain::<2>: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+    long: Some(plain::<1, LONG>),
 };
 
 /// The operators, where this machine has the instructions.
@@ -157,8 +158,8 @@ unsafe fn add_voxels<const B: usize, const T: usize, const STEP: usize>(
             }
         )* };
     }
-    const { assert!(B <= 2 && T <= 14) };
-    voxels!(0 1 2 3 4 5 6 7 8 9 10 11 12 13);
+    const { assert!(B <= 2 && T <= 28) };
+    voxels!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27);
 }
 
 /// To whole numbers of at most 255.

@@ -39,6 +39,7 @@ macro_rules! instruction_set {
             const TILES: Tiles = Tiles {
                 one: by_width!(plain: 1 2 3 4 5),
                 two: &[],
+                long: None,
             };
 
             /// The operators, where this machine has the instructions.

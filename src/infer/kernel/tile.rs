@@ -35,7 +35,14 @@ pub(super) struct Tiles {
     pub(super) one: &'static [Tile],
     /// For a pair of blocks, which share each input; empty where the registers do not suffice.
     pub(super) two: &'static [Tile],
+    /// For one block and [`LONG`] voxels, where the registers suffice: a tile's beginning and end are paid half as often.
+    pub(super) long: Option<Tile>,
 }
+
+/// Voxels of a long tile.
+pub(super) const LONG: usize = 28;
+/// A rest of fewer voxels would take almost as long as a tile of usual width: long tiles leave none so narrow.
+const REST_MIN: usize = 7;
 
 /// Entry points for the tile widths given.
 macro_rules! by_width {
@@ -53,15 +60,54 @@ pub(super) fn run(row: &mut Row<'_>, tiles: &Tiles) {
         } else {
             (tiles.one, 1)
         };
+        let long = tiles.long.filter(|_| taken == 1);
+        let longs = long.map_or(0, |_| longs(row.width));
+        let begin = longs * LONG;
         // Tiles of nearly one width: a narrow rest would cost almost as much as a full tile.
-        let count = row.width.div_ceil(by_width.len());
+        let rest = row.width - begin;
+        let count = rest.div_ceil(by_width.len());
         for block in (0..blocks).step_by(taken) {
+            if let Some(long) = long {
+                for from in (0..begin).step_by(LONG) {
+                    let place = Place { pair, block, from };
+                    // SAFETY: the machine has the instructions, or `tiles` would not be; the row was checked, the tile lies in it.
+                    unsafe { long(row, place) }
+                }
+            }
             for tile in 0..count {
-                let (from, to) = (tile * row.width / count, (tile + 1) * row.width / count);
-                let place = Place { pair, block, from };
-                // SAFETY: the machine has the instructions, or `tiles` would not be; the row was checked, `from..to` lies in it.
+                let (from, to) = (tile * rest / count, (tile + 1) * rest / count);
+                let place = Place {
+                    pair,
+                    block,
+                    from: begin + from,
+                };
+                // SAFETY: as above.
                 unsafe { by_width[to - from - 1](row, place) }
             }
         }
+    }
+}
+
+/// How many long tiles a row of `width` voxels begins with.
+fn longs(width: usize) -> usize {
+    let most = width / LONG;
+    match width % LONG {
+        1..REST_MIN => most.saturating_sub(1),
+        _ => most,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_tiles_leave_no_narrow_rest() {
+        for width in 1..200 {
+            let rest = width - longs(width) * LONG;
+            assert!(rest == 0 || rest >= REST_MIN || width < REST_MIN, "{width}");
+            assert!(rest < LONG + REST_MIN, "{width}");
+        }
+        assert_eq!(longs(56), 2);
     }
 }
