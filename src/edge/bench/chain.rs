@@ -15,6 +15,8 @@ const QUIET: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(100);
 /// The service is left alone for this long before and after the series.
 const IDLE: Duration = Duration::from_secs(3);
+/// And watched for this long: the system tells processor time in steps of 10 ms, a tenth of a percent of it.
+const WATCHED: Duration = Duration::from_secs(10);
 
 /// What was measured of one series.
 #[derive(Clone, Debug, Default)]
@@ -122,7 +124,7 @@ fn clear(folder: &Path) {
 
 fn idle_percent(service: &MeasuredService, clock: &Clock) -> f64 {
     let (began, used) = (clock.elapsed(), service.processor_time());
-    std::thread::park_timeout(IDLE);
+    std::thread::park_timeout(WATCHED);
     let used = service
         .processor_time()
         .zip(used)
