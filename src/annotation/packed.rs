@@ -1,7 +1,7 @@
 //! A corrected mask as bytes: where it lies, then runs of equal voxels. What is read back is checked before it is believed.
 
 use crate::store::GridRecord;
-use crate::volume::Grid3;
+use crate::volume::{Grid3, read_length, take, write_length};
 
 /// The largest packed mask; usual ones take a few KB. What is larger is not kept.
 pub const PACKED_BYTES_MAX: usize = 192 << 10;
@@ -42,10 +42,10 @@ impl CorrectedMask {
             bytes.extend(number.to_le_bytes());
         }
         if self.mask.values().first().is_some_and(|value| *value != 0) {
-            write_long(0, &mut bytes);
+            write_length(0, &mut bytes);
         }
         for run in self.mask.values().chunk_by(|one, other| one == other) {
-            write_long(run.len(), &mut bytes);
+            write_length(run.len(), &mut bytes);
         }
         (bytes.len() <= PACKED_BYTES_MAX).then_some(bytes)
     }
@@ -55,15 +55,19 @@ impl CorrectedMask {
     /// Errors: another version, a grid beyond any volume's, numbers that are none, too few or too many voxels.
     pub fn unpack(bytes: &[u8]) -> Result<CorrectedMask, Unpackable> {
         let mut rest = bytes;
-        let [version] = take(&mut rest)?;
+        let [version] = take(&mut rest).ok_or(Unpackable)?;
         if version != VERSION || bytes.len() > PACKED_BYTES_MAX {
             return Err(Unpackable);
         }
-        let mut count = || Ok(usize::from(u16::from_le_bytes(take(&mut rest)?)));
+        let mut count = || {
+            Ok(usize::from(u16::from_le_bytes(
+                take(&mut rest).ok_or(Unpackable)?,
+            )))
+        };
         let shape = [count()?, count()?, count()?];
         let cells_start = [count()?, count()?, count()?];
         let mut number = || {
-            let number = f64::from_le_bytes(take(&mut rest)?);
+            let number = f64::from_le_bytes(take(&mut rest).ok_or(Unpackable)?);
             number.is_finite().then_some(number).ok_or(Unpackable)
         };
         let mut triple = || Ok([number()?, number()?, number()?]);
@@ -91,22 +95,13 @@ impl CorrectedMask {
     }
 }
 
-fn write_long(length: usize, bytes: &mut Vec<u8>) {
-    let mut rest = length;
-    while rest >= 0x80 {
-        bytes.push(u8::try_from(rest & 0x7f).unwrap_or(0) | 0x80);
-        rest >>= 7;
-    }
-    bytes.push(u8::try_from(rest).unwrap_or(0));
-}
-
 /// The voxels of runs that fill `wanted` exactly.
 fn read_runs(bytes: &[u8], wanted: usize) -> Result<Vec<u8>, Unpackable> {
     let mut rest = bytes;
     let mut values = Vec::new();
     let mut value = 0;
     while values.len() < wanted {
-        let length = read_long(&mut rest)?;
+        let length = read_length(&mut rest).ok_or(Unpackable)?;
         let first = values.is_empty();
         if length > wanted - values.len() || (length == 0 && (!first || value != 0)) {
             return Err(Unpackable);
@@ -115,24 +110,6 @@ fn read_runs(bytes: &[u8], wanted: usize) -> Result<Vec<u8>, Unpackable> {
         value ^= 1;
     }
     rest.is_empty().then_some(values).ok_or(Unpackable)
-}
-
-fn read_long(rest: &mut &[u8]) -> Result<usize, Unpackable> {
-    let mut length = 0;
-    for shift in [0, 7, 14, 21] {
-        let [byte] = take(rest)?;
-        length |= usize::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Ok(length);
-        }
-    }
-    Err(Unpackable)
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Unpackable> {
-    let (head, tail) = rest.split_first_chunk::<N>().ok_or(Unpackable)?;
-    *rest = tail;
-    Ok(*head)
 }
 
 #[cfg(test)]

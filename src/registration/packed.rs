@@ -1,7 +1,7 @@
 //! The chest as bytes: runs of equal cells. What is read back is checked before it is believed.
 
 use super::chest::{FULL, ReducedChest};
-use crate::volume::Grid3;
+use crate::volume::{Grid3, read_length, take, write_length};
 
 /// The largest packed chest; usual ones take 11 to 22 KB. What is larger is not kept.
 pub const PACKED_BYTES_MAX: usize = 192 << 10;
@@ -45,15 +45,19 @@ impl ReducedChest {
             return Err(Unpackable);
         }
         let mut rest = bytes;
-        let [version] = take(&mut rest)?;
+        let [version] = take(&mut rest).ok_or(Unpackable)?;
         if version != VERSION {
             return Err(Unpackable);
         }
-        let mut count = || Ok(usize::from(u16::from_le_bytes(take(&mut rest)?)));
+        let mut count = || {
+            Ok(usize::from(u16::from_le_bytes(
+                take(&mut rest).ok_or(Unpackable)?,
+            )))
+        };
         let shape = [count()?, count()?, count()?];
         let height = [count()?, count()?];
         let mut edge = || {
-            let edge = f64::from_le_bytes(take(&mut rest)?);
+            let edge = f64::from_le_bytes(take(&mut rest).ok_or(Unpackable)?);
             let plausible = (0.1..=50.0).contains(&edge);
             plausible.then_some(edge).ok_or(Unpackable)
         };
@@ -94,12 +98,7 @@ fn write_run(value: u8, length: usize, bytes: &mut Vec<u8>) {
     if short < LONG {
         return;
     }
-    let mut rest = length - LONG;
-    while rest >= 0x80 {
-        bytes.push(u8::try_from(rest & 0x7f).unwrap_or(0) | 0x80);
-        rest >>= 7;
-    }
-    bytes.push(u8::try_from(rest).unwrap_or(0));
+    write_length(length - LONG, bytes);
 }
 
 /// The values of runs that fill `wanted` cells exactly.
@@ -108,10 +107,10 @@ fn read_runs(bytes: &[u8], wanted: usize) -> Result<Vec<u8>, Unpackable> {
     // Memory is asked for as the runs are read: a short text cannot claim more than CELLS_MAX.
     let mut values = Vec::new();
     while values.len() < wanted {
-        let [head] = take(&mut rest)?;
+        let [head] = take(&mut rest).ok_or(Unpackable)?;
         let (value, mut length) = (head >> 4, usize::from(head & 0x0f));
         if length == LONG {
-            length += read_long(&mut rest)?;
+            length += read_length(&mut rest).ok_or(Unpackable)?;
         }
         if value > FULL || length == 0 || length > wanted - values.len() {
             return Err(Unpackable);
@@ -119,22 +118,4 @@ fn read_runs(bytes: &[u8], wanted: usize) -> Result<Vec<u8>, Unpackable> {
         values.resize(values.len() + length, value);
     }
     rest.is_empty().then_some(values).ok_or(Unpackable)
-}
-
-fn read_long(rest: &mut &[u8]) -> Result<usize, Unpackable> {
-    let mut length = 0;
-    for shift in [0, 7, 14, 21] {
-        let [byte] = take(rest)?;
-        length |= usize::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Ok(length);
-        }
-    }
-    Err(Unpackable)
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Unpackable> {
-    let (head, tail) = rest.split_first_chunk::<N>().ok_or(Unpackable)?;
-    *rest = tail;
-    Ok(*head)
 }
