@@ -69,26 +69,29 @@ impl Halo {
             .unwrap_or(&[])
     }
 
-    /// Blocks of up to `rows` rows of one plane: plane, first row, and the bytes of the rows with their rims.
+    /// Blocks of up to `rows` rows of one plane: plane, first row, and the bytes of the rows with their rims. In up to `parts`
+    /// parts of as many planes, but for the last.
     pub(super) fn blocks_mut(
         &mut self,
         rows: usize,
-    ) -> impl DoubleEndedIterator<Item = (usize, usize, &mut [u8])> {
+        parts: usize,
+    ) -> impl Iterator<Item = impl DoubleEndedIterator<Item = (usize, usize, &mut [u8])>> {
         let [depth, height, _] = self.shape;
         let (row_bytes, plane_bytes) = (self.row_bytes(), self.plane_bytes());
-        let planes = self
+        let inside = self
             .bytes
-            .chunks_exact_mut(plane_bytes.max(1))
-            .skip(1)
-            .take(depth);
-        planes.enumerate().flat_map(move |(z, plane)| {
-            let inside = plane
-                .get_mut(row_bytes..(height + 1) * row_bytes)
-                .unwrap_or(&mut []);
-            let blocks = inside.chunks_mut((row_bytes * rows).max(1));
-            blocks
-                .enumerate()
-                .map(move |(block, bytes)| (z, block * rows, bytes))
+            .get_mut(plane_bytes..(depth + 1) * plane_bytes)
+            .unwrap_or(&mut []);
+        in_parts(inside, plane_bytes, parts).map(move |planes| {
+            planes.flat_map(move |(z, plane)| {
+                let inside = plane
+                    .get_mut(row_bytes..(height + 1) * row_bytes)
+                    .unwrap_or(&mut []);
+                let blocks = inside.chunks_mut((row_bytes * rows).max(1));
+                blocks
+                    .enumerate()
+                    .map(move |(block, bytes)| (z, block * rows, bytes))
+            })
         })
     }
 
@@ -116,6 +119,21 @@ impl Halo {
     }
 }
 
+/// The planes of `bytes`, each `plane_bytes` long, with their numbers: in up to `parts` parts of as many, but for the last.
+pub(super) fn in_parts(
+    bytes: &mut [u8],
+    plane_bytes: usize,
+    parts: usize,
+) -> impl Iterator<Item = impl DoubleEndedIterator<Item = (usize, &mut [u8])> + ExactSizeIterator> {
+    let plane_bytes = plane_bytes.max(1);
+    let planes = (bytes.len() / plane_bytes).div_ceil(parts.max(1)).max(1);
+    let parts = bytes.chunks_mut(planes * plane_bytes).enumerate();
+    parts.map(move |(part, bytes)| {
+        let numbered = bytes.chunks_exact_mut(plane_bytes).enumerate();
+        numbered.map(move |(plane, bytes)| (part * planes + plane, bytes))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,7 +143,7 @@ mod tests {
         let mut tensor = Halo::in_buffer(vec![7; 999], [2, 3, 4], 8);
         assert_eq!(tensor.bytes().len(), 4 * 5 * 6 * 8);
         let mut rows = 0;
-        for (z, first, bytes) in tensor.blocks_mut(2) {
+        for (z, first, bytes) in tensor.blocks_mut(2, 2).flatten() {
             for (y, row) in bytes.chunks_exact_mut(6 * 8).enumerate() {
                 assert!(z < 2 && first + y < 3);
                 row[8..40].fill(9);

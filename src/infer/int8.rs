@@ -6,7 +6,7 @@ use tract_onnx::prelude::Framework as _;
 use crate::fault::Fault;
 use crate::infer::account::{LayerCost, costs};
 use crate::infer::crew::Crew;
-use crate::infer::halo::Halo;
+use crate::infer::halo::{Halo, in_parts};
 use crate::infer::kernel::{GROUP, Input, Isa, OutOfBounds};
 use crate::infer::lower::{Kind, Layer, NotLowered, lowered};
 use crate::infer::network::{Backend, fitting};
@@ -118,9 +118,7 @@ impl Int8Network {
             let features = self.features(hu, passed)?;
             let [depth, height, width] = hu.shape();
             let mut labels = Grid3::filled([depth, height, width], 0);
-            let planes = labels
-                .values_mut()
-                .chunks_exact_mut((2 * height * width).max(1));
+            let planes = in_parts(labels.values_mut(), 2 * height * width, how.crew.threads());
             // Row by row: the head's bytes are labels before they leave the nearest cache.
             run_head(&self.head, &features, &how, planes, |planes, y, marks| {
                 put_labels(planes, width, y, marks, self.head.channels);

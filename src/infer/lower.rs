@@ -44,6 +44,22 @@ impl Kind {
             Kind::Head => edge,
         }
     }
+
+    /// Voxels of the input from one output voxel's to the next one's.
+    pub(super) fn stride(self) -> usize {
+        match self {
+            Kind::Convolution { stride } => stride,
+            Kind::Raise | Kind::Head => 1,
+        }
+    }
+
+    /// Rows of the output after which the same list of weights comes again.
+    pub(super) fn phases(self) -> usize {
+        match self {
+            Kind::Raise => 2,
+            Kind::Convolution { .. } | Kind::Head => 1,
+        }
+    }
 }
 
 /// One layer. Tensor 0 is the network's input, tensor `i + 1` the output of layer `i`.

@@ -108,7 +108,7 @@ impl Steps {
     /// Fills `blocks` (eight channels) with `hu`, whose edges are twice as long.
     pub(super) fn pack(&self, hu: &Grid3<i16>, blocks: &mut Halo, crew: &Crew) {
         let row_bytes = blocks.row_bytes();
-        let rows = blocks.blocks_mut(ROWS_CLAIMED);
+        let rows = blocks.blocks_mut(ROWS_CLAIMED, crew.threads());
         crew.share_out(crew.threads(), rows, |(z, first, bytes)| {
             for (y, row) in bytes.chunks_exact_mut(row_bytes).enumerate() {
                 let twos = |dz, dy| hu.row(2 * z + dz, 2 * (first + y) + dy).as_chunks::<2>().0;
@@ -134,50 +134,84 @@ const ROWS_CLAIMED: usize = 16;
 /// `width` voxels: 1 where one of the first eight channels is above zero.
 pub(super) fn put_labels(planes: &mut [u8], width: usize, y: usize, marks: &[u8], channels: usize) {
     let (lower, upper) = planes.split_at_mut(planes.len() / 2);
-    let (lower, upper) = (pairs_at(lower, width, y), pairs_at(upper, width, y));
-    let pairs = lower.zip(upper);
+    let ([a, b], [c, d]) = (twins(lower, width, y), twins(upper, width, y));
+    let rows = a.zip(b).zip(c.zip(d));
     if channels == LANES {
         // The usual head: a length known beforehand.
-        let (voxels, _) = marks.as_chunks::<LANES>();
-        put_eights(pairs, voxels.iter().map(<[u8; LANES]>::as_slice));
+        let (fours, rest) = marks.as_chunks::<{ 4 * LANES }>();
+        let fours = fours.iter().map(|four| {
+            let (voxels, _) = four.as_chunks::<LANES>();
+            std::array::from_fn(|at| voxels.get(at).map_or(0, |voxel| eight(voxel)))
+        });
+        let rest = rest.chunks_exact(LANES);
+        put_fours(rows, fours.chain(std::iter::once(four_of(rest))));
     } else {
-        put_eights(pairs, marks.chunks_exact(channels.max(1)));
+        let fours = marks.chunks(4 * channels);
+        let fours = fours.map(|four| four_of(four.chunks_exact(channels.max(1))));
+        put_fours(rows, fours);
     }
 }
 
-/// Two voxels beside each other.
-type Pair = [u8; 2];
-
-/// The pairs of rows `2 y` and `2 y + 1` of a plane.
-fn pairs_at(
-    plane: &mut [u8],
-    width: usize,
-    y: usize,
-) -> impl Iterator<Item = (&mut Pair, &mut Pair)> {
+/// Up to eight voxels of rows `2 y` and `2 y + 1` of a plane, one after another.
+fn twins(plane: &mut [u8], width: usize, y: usize) -> [std::slice::ChunksMut<'_, u8>; 2] {
     let rows = plane.get_mut(2 * y * width..2 * (y + 1) * width);
     let (front, back) = rows.unwrap_or(&mut []).split_at_mut(width);
-    let (front, back) = (front.as_chunks_mut::<2>().0, back.as_chunks_mut::<2>().0);
-    front.iter_mut().zip(back)
+    [front.chunks_mut(8), back.chunks_mut(8)]
 }
 
-fn put_eights<'a, 'b>(
-    pairs: impl Iterator<Item = ((&'a mut Pair, &'a mut Pair), (&'a mut Pair, &'a mut Pair))>,
-    voxels: impl Iterator<Item = &'b [u8]>,
-) {
-    for (((a, b), (c, d)), voxel) in pairs.zip(voxels) {
-        let eight = voxel.first_chunk().copied().unwrap_or_default();
-        let [a0, a1, b0, b1, c0, c1, d0, d1] = above_zero(eight);
-        (*a, *b, *c, *d) = ([a0, a1], [b0, b1], [c0, c1], [d0, d1]);
+/// Up to four voxels of the head.
+fn four_of<'a>(voxels: impl Iterator<Item = &'a [u8]>) -> [u64; 4] {
+    let mut four = [0; 4];
+    for (slot, voxel) in four.iter_mut().zip(voxels) {
+        *slot = eight(voxel);
     }
+    four
+}
+
+/// The first eight channels of a voxel, the first one lowest.
+fn eight(voxel: &[u8]) -> u64 {
+    u64::from_le_bytes(voxel.first_chunk().copied().unwrap_or_default())
+}
+
+fn put_fours<'a>(
+    rows: impl Iterator<Item = ((&'a mut [u8], &'a mut [u8]), (&'a mut [u8], &'a mut [u8]))>,
+    fours: impl Iterator<Item = [u64; 4]>,
+) {
+    for (((a, b), (c, d)), voxels) in rows.zip(fours) {
+        let rows = turned(voxels.map(above_zero));
+        for (to, from) in [a, b, c, d].into_iter().zip(rows) {
+            let bytes = from.to_le_bytes();
+            match to.first_chunk_mut() {
+                Some(to) => *to = bytes,
+                None => to.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte),
+            }
+        }
+    }
+}
+
+/// Four rows of four pairs of bytes, turned: what was a row is a column.
+fn turned([a, b, c, d]: [u64; 4]) -> [u64; 4] {
+    const EVEN: u64 = 0x0000_ffff_0000_ffff;
+    const LOW: u64 = 0xffff_ffff;
+    let even = |one: u64, other: u64| one & EVEN | (other & EVEN) << 16;
+    let odd = |one: u64, other: u64| one >> 16 & EVEN | other & !EVEN;
+    let low = |one: u64, other: u64| one & LOW | other << 32;
+    let high = |one: u64, other: u64| one >> 32 | other & !LOW;
+    let (first, second) = ([even(a, b), odd(a, b)], [even(c, d), odd(c, d)]);
+    [
+        low(first[0], second[0]),
+        low(first[1], second[1]),
+        high(first[0], second[0]),
+        high(first[1], second[1]),
+    ]
 }
 
 /// 1 for each byte above zero, eight at once.
-fn above_zero(bytes: [u8; 8]) -> [u8; 8] {
+fn above_zero(bytes: u64) -> u64 {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let bytes = u64::from_le_bytes(bytes);
     // The seven lower bits carry into the highest one unless all are zero; no byte's sum reaches the next byte.
     let highest = ((bytes & LOW) + LOW) | bytes;
-    (highest >> 7 & 0x0101_0101_0101_0101).to_le_bytes()
+    highest >> 7 & 0x0101_0101_0101_0101
 }
 
 /// From HU to 0…1.
@@ -236,22 +270,31 @@ mod tests {
         for byte in 0..=u8::MAX {
             let bytes = [byte, 0, !byte, 255, byte, 1, 128, byte];
             let ones = bytes.map(|byte| u8::from(byte > 0));
-            assert_eq!(above_zero(bytes), ones, "{bytes:?}");
+            let found = above_zero(u64::from_le_bytes(bytes));
+            assert_eq!(found.to_le_bytes(), ones, "{bytes:?}");
         }
     }
 
     #[test]
     fn labels_lie_where_their_channels_say() {
-        // A row of three voxels with 16 channels becomes row 1 of two planes of 2 x 2 rows.
-        let mut planes = vec![9; 2 * 4 * 6];
-        let mut marks = vec![0; 3 * LANES];
-        (marks[5], marks[LANES + 2], marks[2 * LANES + 7], marks[9]) = (3, 200, 1, 7);
-        put_labels(&mut planes, 6, 1, &marks, LANES);
-        let ones =
-            |(at, label): (usize, &u8)| (*label == 1).then_some([at / 24, at / 6 % 4, at % 6]);
-        let found: Vec<[usize; 3]> = planes.iter().enumerate().filter_map(ones).collect();
-        assert_eq!(found, [[0, 3, 2], [1, 2, 1], [1, 3, 5]]);
-        assert_eq!(planes.iter().filter(|label| **label == 9).count(), 24);
+        // A row of seven voxels becomes row 1 of two planes of 2 x 2 rows: some by fours, some one by one.
+        let width = 14;
+        for channels in [LANES, 2 * LANES] {
+            for at in 0..7 * 8 {
+                let (x, channel) = (at / 8, at % 8);
+                let mut planes = vec![9; 2 * 4 * width];
+                let mut marks = vec![0; 7 * channels];
+                (marks[x * channels + channel], marks[x * channels + 9]) = (200, 7);
+                put_labels(&mut planes, width, 1, &marks, channels);
+                let [dz, dy, dx] = PLACES[channel];
+                let wanted = (dz * 4 + 2 + dy) * width + 2 * x + dx;
+                for (place, label) in planes.iter().enumerate() {
+                    let own = place / width % 4 >= 2;
+                    let label_wanted = if own { u8::from(place == wanted) } else { 9 };
+                    assert_eq!(*label, label_wanted, "{channels} channels, {at}, {place}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -4,11 +4,15 @@ use std::sync::OnceLock;
 
 use crate::infer::crew::Crew;
 use crate::infer::halo::Halo;
-use crate::infer::kernel::{Isa, Offsets, OutOfBounds, Row, Source, run};
+use crate::infer::kernel::{Isa, Offsets, OutOfBounds, PackedWeights, Rows, Source, run};
 use crate::infer::lower::{Kind, Layer, SOURCES_MAX};
 
-/// Rows that a thread takes at a time: enough to be worth the claim, few enough to end together.
-const ROWS_CLAIMED: usize = 7;
+/// Multiplications that a thread takes at a time: enough to be worth the claim, few enough to end together.
+const CLAIM: usize = 1 << 20;
+/// Rows that a thread takes at a time, at most; and a multiple of those that a raised layer takes together.
+const ROWS_CLAIMED: usize = 16;
+/// Rows of the head that are computed before they become labels: they stay in the nearest cache.
+const HEAD_ROWS: usize = 8;
 /// Threads are not worth their start below this many bytes of output.
 const SHARED_BYTES_MIN: usize = 1 << 14;
 
@@ -24,11 +28,11 @@ impl How {
     fn share_out<I: DoubleEndedIterator + Send>(
         &self,
         threads: usize,
-        items: I,
+        parts: impl IntoIterator<Item = I>,
         work: impl Fn(I::Item) -> Result<(), OutOfBounds> + Sync,
     ) -> Result<(), OutOfBounds> {
         let failed = OnceLock::new();
-        self.crew.share_out(threads, items, |item| {
+        self.crew.share_out(threads, parts, |item| {
             if let Err(error) = work(item) {
                 failed.get_or_init(|| error);
             }
@@ -145,38 +149,51 @@ fn share_rows(
     how: &How,
 ) -> Result<(), OutOfBounds> {
     let offsets = offsets(layer, sources);
-    let row_bytes = output.row_bytes();
     let threads = if output.bytes().len() < SHARED_BYTES_MIN {
         1
     } else {
         how.crew.threads()
     };
-    let blocks = output.blocks_mut(ROWS_CLAIMED);
+    let blocks = output.blocks_mut(rows_claimed(layer, output.shape()), threads);
     how.share_out(threads, blocks, |(z, first, bytes)| {
-        let mut rows = bytes.chunks_exact_mut(row_bytes).zip(first..);
-        rows.try_for_each(|(row, y)| row_of(layer, sources, &offsets, [z, y], row, how.isa))
+        rows_of(layer, sources, &offsets, [z, first], bytes, how.isa)
     })
 }
 
-/// Runs the head on `features`: each of `planes` is handed row after row of the plane of voxels that is its turn, the
-/// channels as [`Layer::channels`] counts them.
-pub(super) fn run_head<P>(
+/// Rows of an output of `shape` that a thread takes at a time: a multiple of [`Kind::phases`].
+fn rows_claimed(layer: &Layer, [_, _, width]: [usize; 3]) -> usize {
+    let voxel = layer.weights.first().map_or(0, PackedWeights::count);
+    let row = voxel * width / layer.kind.phases();
+    let phases = layer.kind.phases();
+    (CLAIM / row.max(1))
+        .clamp(1, ROWS_CLAIMED)
+        .next_multiple_of(phases)
+}
+
+/// Runs the head on `features`: each of the numbered `planes` is handed row after row of the plane of voxels with its number,
+/// the channels as [`Layer::channels`] counts them.
+pub(super) fn run_head<'a, I: DoubleEndedIterator<Item = (usize, &'a mut [u8])> + Send>(
     head: &Layer,
     features: &Halo,
     how: &How,
-    planes: impl DoubleEndedIterator<Item = P> + ExactSizeIterator + Send,
-    take: impl Fn(&mut P, usize, &[u8]) + Sync,
+    planes: impl IntoIterator<Item = I>,
+    take: impl Fn(&mut [u8], usize, &[u8]) + Sync,
 ) -> Result<(), OutOfBounds> {
     let sources = [features];
     let offsets = offsets(head, &sources);
     let [_, height, width] = features.shape();
-    how.share_out(how.crew.threads(), planes.enumerate(), |(z, mut plane)| {
-        let mut row = vec![0; (width + 2) * head.channels];
-        (0..height).try_for_each(|y| {
-            row_of(head, &sources, &offsets, [z, y], &mut row, how.isa)?;
-            take(&mut plane, y, row.get(head.channels..).unwrap_or(&[]));
-            Ok(())
-        })
+    let row_bytes = (width + 2) * head.channels;
+    how.share_out(how.crew.threads(), planes, |(z, plane)| {
+        let mut rows = vec![0; HEAD_ROWS * row_bytes];
+        for first in (0..height).step_by(HEAD_ROWS) {
+            let count = HEAD_ROWS.min(height - first);
+            let rows = rows.get_mut(..count * row_bytes).ok_or(OutOfBounds)?;
+            rows_of(head, &sources, &offsets, [z, first], rows, how.isa)?;
+            for (row, y) in rows.chunks_exact(row_bytes).zip(first..) {
+                take(plane, y, row.get(head.channels..).unwrap_or(&[]));
+            }
+        }
+        Ok(())
     })
 }
 
@@ -199,53 +216,63 @@ fn taps(kind: Kind, source: &Halo) -> Vec<usize> {
     places.map(|(z, y, x)| source.offset(z, y, x)).collect()
 }
 
-/// The output row at plane and row `place`; `row` holds its rim too.
-fn row_of(
+/// The output rows from plane and row `place` on; `bytes` holds them with their rims.
+fn rows_of(
     layer: &Layer,
     sources: &[&Halo],
     offsets: &[Offsets],
     place: [usize; 2],
-    row: &mut [u8],
+    bytes: &mut [u8],
     isa: Isa,
 ) -> Result<(), OutOfBounds> {
-    let [z, y] = place;
-    let start = |source: &Halo| match layer.kind {
-        // The kernel's lowest corner lies one voxel before the centre: on the rim for the first one.
-        Kind::Convolution { stride } => source.offset(z * stride, y * stride, 0),
-        Kind::Raise => source.offset(z / 2 + 1, y / 2 + 1, 1),
-        Kind::Head => source.offset(z + 1, y + 1, 1),
-    };
-    let stride = match layer.kind {
-        Kind::Convolution { stride } => stride,
-        Kind::Raise | Kind::Head => 1,
-    };
-    // At most two, in an array: an allocation a row would take as long as a twentieth of its arithmetic.
-    let mut read = [Source::default(); SOURCES_MAX];
-    for (slot, source) in read.iter_mut().zip(sources) {
-        *slot = Source {
-            bytes: source.bytes(),
-            start: start(source),
-            step: source.channels() * stride,
-        };
-    }
-    let read = read.get(..sources.len()).ok_or(OutOfBounds)?;
-    let width = row.len() / layer.channels - 2;
+    let [z, first] = place;
+    let (phases, stride) = (layer.kind.phases(), layer.kind.stride());
+    let [_, _, width] = sources.first().ok_or(OutOfBounds)?.shape();
+    let width = layer.kind.output_edge(width);
+    let row_bytes = (width + 2) * layer.channels;
     // A raised row takes its voxels by twos, whose channels lie side by side.
-    let (kernel, voxels) = match layer.kind {
-        Kind::Raise => ((z % 2) * 2 + y % 2, 2),
-        Kind::Convolution { .. } | Kind::Head => (0, 1),
-    };
-    run(
-        isa,
-        &mut Row {
-            sources: read,
-            weights: layer.weights.get(kernel).ok_or(OutOfBounds)?,
-            offsets: offsets.get(kernel).ok_or(OutOfBounds)?,
-            bias: &layer.bias,
-            scale: &layer.scale,
-            output: row.get_mut(layer.channels..).unwrap_or(&mut []),
-            output_step: voxels * layer.channels,
-            width: width / voxels,
-        },
-    )
+    let voxels = if layer.kind == Kind::Raise { 2 } else { 1 };
+    for phase in 0..phases {
+        let y = first + phase;
+        let start = |source: &Halo| match layer.kind {
+            // The kernel's lowest corner lies one voxel before the centre: on the rim for the first one.
+            Kind::Convolution { stride } => source.offset(z * stride, y * stride, 0),
+            Kind::Raise => source.offset(z / 2 + 1, y / 2 + 1, 1),
+            Kind::Head => source.offset(z + 1, y + 1, 1),
+        };
+        // At most two, in an array: an allocation each time would take as long as a part of the arithmetic.
+        let mut read = [Source::default(); SOURCES_MAX];
+        for (slot, source) in read.iter_mut().zip(sources) {
+            *slot = Source {
+                bytes: source.bytes(),
+                start: start(source),
+                step: source.channels() * stride,
+                row_step: source.row_bytes() * stride,
+            };
+        }
+        let kernel = if layer.kind == Kind::Raise {
+            (z % 2) * 2 + y % 2
+        } else {
+            0
+        };
+        let rows = bytes.len() / row_bytes;
+        run(
+            isa,
+            &mut Rows {
+                sources: read.get(..sources.len()).ok_or(OutOfBounds)?,
+                weights: layer.weights.get(kernel).ok_or(OutOfBounds)?,
+                offsets: offsets.get(kernel).ok_or(OutOfBounds)?,
+                bias: &layer.bias,
+                scale: &layer.scale,
+                output: bytes
+                    .get_mut(phase * row_bytes + layer.channels..)
+                    .unwrap_or(&mut []),
+                output_step: voxels * layer.channels,
+                output_row_step: phases * row_bytes,
+                width: width / voxels,
+                count: (rows - phase.min(rows)).div_ceil(phases),
+            },
+        )?;
+    }
+    Ok(())
 }

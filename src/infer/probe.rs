@@ -1,7 +1,10 @@
 //! Layers of the usual shapes with made-up numbers: what `benches/kernels.rs` measures.
 
 use crate::infer::halo::Halo;
-use crate::infer::kernel::{Input, Isa, Offsets, PackedWeights, Row, Source, run};
+use crate::infer::kernel::{Input, Isa, Offsets, PackedWeights, Rows, Source, run};
+
+/// Rows that are computed at a time.
+const ROWS: usize = 8;
 
 /// The shape of a layer: edges of its output, channels that it reads from each tensor, channels that it writes.
 struct Shape {
@@ -114,7 +117,7 @@ impl LayerProbe {
             .iter()
             .map(|channels| {
                 let mut tensor = Halo::in_buffer(Vec::new(), read, *channels);
-                for (_, _, rows) in tensor.blocks_mut(1) {
+                for (_, _, rows) in tensor.blocks_mut(1, 1).flatten() {
                     rows.fill_with(&mut next);
                 }
                 tensor
@@ -169,7 +172,8 @@ impl LayerProbe {
     /// Computes every row on this thread with `isa`, or in plain Rust where this machine does not have it.
     pub fn run(&mut self, isa: Isa) {
         let channels = self.output.channels();
-        for (z, y, bytes) in self.output.blocks_mut(1) {
+        let (row_bytes, [_, _, width]) = (self.output.row_bytes(), self.output.shape());
+        for (z, y, bytes) in self.output.blocks_mut(ROWS, 1).flatten() {
             let sources: Vec<Source<'_>> = self
                 .sources
                 .iter()
@@ -177,20 +181,22 @@ impl LayerProbe {
                     bytes: source.bytes(),
                     start: source.offset(z * self.stride, y * self.stride, 0),
                     step: source.channels() * self.stride,
+                    row_step: source.row_bytes() * self.stride,
                 })
                 .collect();
-            let width = bytes.len() / channels - 2;
-            let mut row = Row {
+            let mut rows = Rows {
                 sources: &sources,
                 weights: &self.weights,
                 offsets: &self.offsets,
                 bias: &self.bias,
                 scale: &self.scale,
+                count: bytes.len() / row_bytes,
                 output: bytes.get_mut(channels..).unwrap_or(&mut []),
                 output_step: channels,
+                output_row_step: row_bytes,
                 width,
             };
-            let in_bounds = run(isa, &mut row);
+            let in_bounds = run(isa, &mut rows);
             debug_assert_eq!(in_bounds, Ok(()), "{}", self.name);
         }
     }

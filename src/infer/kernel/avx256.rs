@@ -5,10 +5,10 @@
 //! tested on machines that have these instructions in AVX-512's encoding only.
 #![expect(
     unsafe_code,
-    reason = "vector instructions on raw pointers, bounded by `Row::check`"
+    reason = "vector instructions on raw pointers, bounded by `Rows::check`"
 )]
 
-use super::Row;
+use super::Rows;
 use super::tile::{Place, Tiles, by_width};
 use super::x86::{self, Vectors};
 use std::arch::x86_64::*;
@@ -36,8 +36,8 @@ macro_rules! instruction_set {
             }
 
             #[target_feature(enable = $features)]
-            unsafe fn plain<const T: usize>(row: &mut Row<'_>, place: Place) {
-                unsafe { x86::plain::<Ymm, 1, T>(row, place) }
+            unsafe fn plain<const T: usize>(rows: &mut Rows<'_>, place: Place) {
+                unsafe { x86::plain::<Ymm, 1, T>(rows, place) }
             }
 
             #[inline(always)]

@@ -2,12 +2,12 @@
 #![expect(
     unsafe_code,
     clippy::indexing_slicing,
-    reason = "vector instructions on raw pointers, bounded by `Row::check`; arrays of registers have constant places"
+    reason = "vector instructions on raw pointers, bounded by `Rows::check`; arrays of registers have constant places"
 )]
 
 use super::tile::{LONG, Place, Tiles, by_width};
 use super::x86::{self, Vectors};
-use super::{LANES, Row};
+use super::{LANES, Rows};
 use std::arch::asm;
 use std::arch::x86_64::*;
 
@@ -27,8 +27,8 @@ pub(super) fn tiles() -> Option<&'static Tiles> {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn plain<const B: usize, const T: usize>(row: &mut Row<'_>, place: Place) {
-    unsafe { x86::plain::<Zmm, B, T>(row, place) }
+unsafe fn plain<const B: usize, const T: usize>(rows: &mut Rows<'_>, place: Place) {
+    unsafe { x86::plain::<Zmm, B, T>(rows, place) }
 }
 
 struct Zmm;

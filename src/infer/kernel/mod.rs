@@ -1,4 +1,4 @@
-//! The int8 operators: one output row at a time, the same bits on every instruction set.
+//! The int8 operators: some rows of an output plane at a time, the same bits on every instruction set.
 //!
 //! A convolution is a sum over *inputs*: four channels at one place of the kernel, found at a fixed distance from the output
 //! voxel, times a vector of weights. 3³ and 1³ kernels, strides, two-source skips and the parities of a transposed convolution
@@ -43,6 +43,8 @@ pub(super) struct Source<'a> {
     pub(super) start: usize,
     /// Bytes from one output voxel's input to the next one's.
     pub(super) step: usize,
+    /// Bytes from one output row's input to the next one's.
+    pub(super) row_step: usize,
 }
 
 /// Four neighbouring channels of a tensor at one place of the kernel.
@@ -72,11 +74,17 @@ pub(super) struct PackedWeights {
     totals: Vec<i32>,
 }
 
+/// The weights from four input channels to 16 output channels, `[output][input]`. Aligned to what it fills, a line of the
+/// cache: one that lies across two lines is read twice.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Vector([i8; VECTOR]);
+
 /// The weights to one pair of blocks of output channels; the last pair may have one.
 #[derive(Clone, Debug, Default)]
 struct PackedPair {
-    /// `[source][input][block][16 output channels][4 input channels]`.
-    bytes: Vec<i8>,
+    /// `[source][input][block]`.
+    vectors: Vec<Vector>,
     /// The inputs of each source.
     inputs: Vec<Vec<Input>>,
     blocks: usize,
@@ -103,22 +111,24 @@ impl PackedWeights {
             for (source, inputs) in inputs.iter().enumerate() {
                 let mut kept = Vec::new();
                 for input in inputs {
-                    let outputs = first..last;
-                    let vectors = outputs
-                        .flat_map(|output| (0..GROUP).map(move |at| (output, at)))
-                        .map(|(output, at)| weight(output, source, *input, at));
-                    let length = pair.bytes.len();
-                    pair.bytes.extend(vectors);
-                    let added = pair.bytes.get(length..).unwrap_or(&[]);
-                    if added.iter().all(|weight| *weight == 0) {
-                        pair.bytes.truncate(length);
+                    let length = pair.vectors.len();
+                    let blocks = (first..last).step_by(LANES);
+                    pair.vectors.extend(blocks.map(|block| {
+                        Vector(std::array::from_fn(|place| {
+                            weight(block + place / GROUP, source, *input, place % GROUP)
+                        }))
+                    }));
+                    let added = pair.vectors.get(length..).unwrap_or(&[]);
+                    let weights = added.iter().flat_map(|vector| &vector.0);
+                    if weights.clone().all(|weight| *weight == 0) {
+                        pair.vectors.truncate(length);
                         continue;
                     }
-                    let fours = added.chunks_exact(GROUP);
-                    let totals = packed.totals.iter_mut().skip(first);
-                    totals.zip(fours).for_each(|(total, four)| {
-                        *total += four.iter().map(|weight| i32::from(*weight)).sum::<i32>();
-                    });
+                    for (place, weight) in weights.enumerate() {
+                        if let Some(total) = packed.totals.get_mut(first + place / GROUP) {
+                            *total += i32::from(*weight);
+                        }
+                    }
                     kept.push(*input);
                 }
                 pair.inputs.push(kept);
@@ -130,7 +140,8 @@ impl PackedWeights {
 
     /// Weights that are stored: the products of one output voxel.
     pub(super) fn count(&self) -> usize {
-        self.pairs.iter().map(|pair| pair.bytes.len()).sum()
+        let vectors = self.pairs.iter().map(|pair| pair.vectors.len());
+        vectors.sum::<usize>() * VECTOR
     }
 
     /// The weight to an output channel from channel `at` (0 to 3) of an input of a source; `None` where it was left out.
@@ -140,8 +151,8 @@ impl PackedWeights {
         let mut own = pair.inputs.get(source)?.iter();
         let number = before + own.position(|kept| *kept == input)?;
         let vector = number * pair.blocks + output / LANES % PAIR;
-        let weight = vector * VECTOR + output % LANES * GROUP + at;
-        pair.bytes.get(weight).copied()
+        let place = output % LANES * GROUP + at;
+        pair.vectors.get(vector)?.0.get(place).copied()
     }
 
     /// Where the inputs lie, for tensors whose taps lie at `taps`: the byte offsets of each source's.
@@ -196,9 +207,9 @@ impl Offsets {
     }
 }
 
-/// One row of output voxels.
+/// Rows of output voxels, which lie at equal distances as their inputs do.
 #[derive(Debug)]
-pub(super) struct Row<'a> {
+pub(super) struct Rows<'a> {
     /// One or two tensors; the sums of both are added.
     pub(super) sources: &'a [Source<'a>],
     pub(super) weights: &'a PackedWeights,
@@ -212,34 +223,33 @@ pub(super) struct Row<'a> {
     pub(super) output: &'a mut [u8],
     /// Bytes from one output voxel to the next.
     pub(super) output_step: usize,
-    /// Output voxels.
+    /// Bytes from one output row to the next.
+    pub(super) output_row_step: usize,
+    /// Output voxels of a row.
     pub(super) width: usize,
+    /// Output rows.
+    pub(super) count: usize,
 }
 
-/// Why a row cannot be computed: a mistake of the plan.
+/// Why rows cannot be computed: a mistake of the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OutOfBounds;
 
-impl Row<'_> {
-    /// Whether every read and write of the row lies in its slices: what the vector operators rely on.
+impl Rows<'_> {
+    /// Whether every read and write of the rows lies in its slices: what the vector operators rely on.
     fn check(&self) -> Result<(), OutOfBounds> {
         let channels = self.bias.len();
         for (source, last) in self.sources.iter().zip(&self.offsets.last) {
-            let across = source
-                .step
-                .checked_mul(self.width.saturating_sub(1))
-                .ok_or(OutOfBounds)?;
-            let end = source
-                .start
-                .checked_add(*last)
-                .and_then(|at| at.checked_add(across)?.checked_add(GROUP));
+            let end = self
+                .reach(source.step, source.row_step)
+                .and_then(|reach| reach.checked_add(source.start)?.checked_add(*last))
+                .and_then(|at| at.checked_add(GROUP));
             if end.is_none_or(|end| end > source.bytes.len()) {
                 return Err(OutOfBounds);
             }
         }
         let written = self
-            .output_step
-            .checked_mul(self.width.saturating_sub(1))
+            .reach(self.output_step, self.output_row_step)
             .and_then(|at| at.checked_add(channels));
         let fits = channels.is_multiple_of(LANES)
             && self.scale.len() == channels
@@ -247,6 +257,13 @@ impl Row<'_> {
             && self.offsets.belong_to(self.weights, self.sources.len())
             && written.is_some_and(|end| end <= self.output.len());
         if fits { Ok(()) } else { Err(OutOfBounds) }
+    }
+
+    /// From the first voxel of the first row to the last of the last, bytes.
+    fn reach(&self, step: usize, row_step: usize) -> Option<usize> {
+        let across = step.checked_mul(self.width.saturating_sub(1))?;
+        let down = row_step.checked_mul(self.count.saturating_sub(1))?;
+        across.checked_add(down)
     }
 }
 
@@ -260,15 +277,15 @@ fn tiles(isa: Isa) -> Option<&'static Tiles> {
     return None;
 }
 
-/// Computes `row` with `isa`, which should be one of [`Isa::available`]; another falls back to plain Rust.
-pub(super) fn run(isa: Isa, row: &mut Row<'_>) -> Result<(), OutOfBounds> {
-    row.check()?;
-    if row.width == 0 {
+/// Computes `rows` with `isa`, which should be one of [`Isa::available`]; another falls back to plain Rust.
+pub(super) fn run(isa: Isa, rows: &mut Rows<'_>) -> Result<(), OutOfBounds> {
+    rows.check()?;
+    if rows.width == 0 {
         return Ok(());
     }
     match tiles(isa) {
-        Some(tiles) => tile::run(row, tiles),
-        None => scalar::run(row),
+        Some(tiles) => tile::run(rows, tiles),
+        None => scalar::run(rows),
     }
     Ok(())
 }

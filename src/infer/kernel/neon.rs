@@ -7,11 +7,11 @@
     unsafe_code,
     clippy::indexing_slicing,
     clippy::needless_range_loop,
-    reason = "vector instructions on raw pointers, bounded by `Row::check`; arrays of registers are indexed by loops that unroll"
+    reason = "vector instructions on raw pointers, bounded by `Rows::check`; arrays of registers are indexed by loops that unroll"
 )]
 
 use super::tile::{Place, Tiles, by_width};
-use super::{GROUP, Isa, LANES, Row, Source, VECTOR};
+use super::{GROUP, Isa, LANES, Rows, Source, VECTOR};
 use std::arch::aarch64::*;
 use std::arch::asm;
 use std::arch::is_aarch64_feature_detected;
@@ -48,8 +48,8 @@ macro_rules! instruction_set {
             }
 
             #[target_feature(enable = "neon", enable = $feature)]
-            unsafe fn plain<const T: usize>(row: &mut Row<'_>, place: Place) {
-                unsafe { super::plain::<Dot, T>(row, place) }
+            unsafe fn plain<const T: usize>(rows: &mut Rows<'_>, place: Place) {
+                unsafe { super::plain::<Dot, T>(rows, place) }
             }
 
             struct Dot;
@@ -105,13 +105,13 @@ trait Multiply {
 }
 
 #[inline(always)]
-unsafe fn plain<M: Multiply, const T: usize>(row: &mut Row<'_>, place: Place) {
+unsafe fn plain<M: Multiply, const T: usize>(rows: &mut Rows<'_>, place: Place) {
     unsafe {
-        let pair = row.weights.pairs.get_unchecked(place.pair);
+        let pair = rows.weights.pairs.get_unchecked(place.pair);
         let first = place.channel();
         let (bias, totals) = (
-            row.bias.as_ptr().add(first),
-            row.weights.totals.as_ptr().add(first),
+            rows.bias.as_ptr().add(first),
+            rows.weights.totals.as_ptr().add(first),
         );
         let mut start = [vdupq_n_s32(0); 4];
         for q in 0..4 {
@@ -122,18 +122,19 @@ unsafe fn plain<M: Multiply, const T: usize>(row: &mut Row<'_>, place: Place) {
             );
         }
         let mut sums = [start; T];
-        let mut weights = pair.bytes.as_ptr().add(place.block * VECTOR);
+        let mut weights = pair.vectors.as_ptr().add(place.block).cast();
         let step = pair.blocks * VECTOR;
-        let offsets = row.offsets.pairs.get_unchecked(place.pair);
-        for (source, offsets) in row.sources.iter().zip(offsets) {
-            weights = add::<M, T>(source, offsets, &mut sums, weights, step, place.from);
+        let offsets = rows.offsets.pairs.get_unchecked(place.pair);
+        for (source, offsets) in rows.sources.iter().zip(offsets) {
+            weights = add::<M, T>(source, offsets, &mut sums, weights, step, place);
         }
+        let begin = place.row * rows.output_row_step + first;
         for t in 0..T {
-            let output = row
+            let output = rows
                 .output
                 .as_mut_ptr()
-                .add((place.from + t) * row.output_step + first);
-            store(sums[t], row.scale.as_ptr().add(first), output);
+                .add(begin + (place.from + t) * rows.output_step);
+            store(sums[t], rows.scale.as_ptr().add(first), output);
         }
     }
 }
@@ -146,11 +147,12 @@ unsafe fn add<M: Multiply, const T: usize>(
     sums: &mut [Four<int32x4_t>; T],
     weights: *const i8,
     weights_step: usize,
-    from: usize,
+    place: Place,
 ) -> *const i8 {
     unsafe {
         let step = source.step;
-        let base = source.bytes.as_ptr().add(source.start + from * step);
+        let start = source.start + place.row * source.row_step + place.from * step;
+        let base = source.bytes.as_ptr().add(start);
         let mut weights = weights;
         let mut local = *sums;
         let mut rest = offsets;

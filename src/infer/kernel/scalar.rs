@@ -1,37 +1,40 @@
 //! The reference: plain Rust, no speed, no doubt.
 
-use super::{GROUP, LANES, PAIR, Row, VECTOR};
+use super::{GROUP, LANES, PAIR, Rows};
 
-pub(super) fn run(row: &mut Row<'_>) {
-    for x in 0..row.width {
-        for channel in 0..row.bias.len() {
-            let value = requantised(
-                sum(row, x, channel),
-                row.scale.get(channel).copied().unwrap_or(0.0),
-            );
-            if let Some(byte) = row.output.get_mut(x * row.output_step + channel) {
-                *byte = value;
+pub(super) fn run(rows: &mut Rows<'_>) {
+    for row in 0..rows.count {
+        for x in 0..rows.width {
+            for channel in 0..rows.bias.len() {
+                let value = requantised(
+                    sum(rows, row, x, channel),
+                    rows.scale.get(channel).copied().unwrap_or(0.0),
+                );
+                let place = row * rows.output_row_step + x * rows.output_step + channel;
+                if let Some(byte) = rows.output.get_mut(place) {
+                    *byte = value;
+                }
             }
         }
     }
 }
 
-fn sum(row: &Row<'_>, x: usize, channel: usize) -> i32 {
+fn sum(rows: &Rows<'_>, row: usize, x: usize, channel: usize) -> i32 {
     let (block, lane) = (channel / LANES, channel % LANES);
-    let mut sum = row.bias.get(channel).copied().unwrap_or(0);
+    let mut sum = rows.bias.get(channel).copied().unwrap_or(0);
     let (Some(pair), Some(offsets)) = (
-        row.weights.pairs.get(block / PAIR),
-        row.offsets.pairs.get(block / PAIR),
+        rows.weights.pairs.get(block / PAIR),
+        rows.offsets.pairs.get(block / PAIR),
     ) else {
         return sum;
     };
-    let vectors = pair.bytes.chunks_exact(VECTOR);
-    let mut vectors = vectors.skip(block % PAIR).step_by(pair.blocks);
-    for (source, offsets) in row.sources.iter().zip(offsets) {
+    let vectors = pair.vectors.iter().skip(block % PAIR);
+    let mut vectors = vectors.step_by(pair.blocks);
+    for (source, offsets) in rows.sources.iter().zip(offsets) {
         for (offset, weights) in offsets.iter().zip(vectors.by_ref()) {
-            let input = source.start + offset + x * source.step;
+            let input = source.start + offset + row * source.row_step + x * source.step;
             let four = source.bytes.get(input..input + GROUP).unwrap_or(&[]);
-            for (input, weight) in four.iter().zip(weights.iter().skip(lane * GROUP)) {
+            for (input, weight) in four.iter().zip(weights.0.iter().skip(lane * GROUP)) {
                 sum = sum.wrapping_add(i32::from(*input) * i32::from(*weight));
             }
         }

@@ -10,9 +10,10 @@ struct Tensor {
     start: usize,
     taps: Vec<usize>,
     step: usize,
+    row_step: usize,
 }
 
-/// A row's numbers, owned.
+/// The numbers of some rows, owned.
 #[derive(Clone, Debug)]
 struct Case {
     tensors: Vec<Tensor>,
@@ -20,6 +21,7 @@ struct Case {
     bias: Vec<i32>,
     scale: Vec<f32>,
     width: usize,
+    count: usize,
     output_step: usize,
 }
 
@@ -34,12 +36,14 @@ fn run_on(isa: Isa, case: &Case) -> Vec<u8> {
             bytes: &tensor.bytes,
             start: tensor.start,
             step: tensor.step,
+            row_step: tensor.row_step,
         })
         .collect();
     let taps: Vec<Vec<usize>> = case.tensors.iter().map(|each| each.taps.clone()).collect();
-    let written = case.output_step * (case.width - 1) + case.bias.len();
+    let voxels = case.width * case.count;
+    let written = case.output_step * (voxels - 1) + case.bias.len();
     let mut output = vec![UNTOUCHED; written + 7];
-    let mut row = Row {
+    let mut rows = Rows {
         sources: &sources,
         weights: &case.weights,
         offsets: &case.weights.offsets(&taps),
@@ -47,9 +51,11 @@ fn run_on(isa: Isa, case: &Case) -> Vec<u8> {
         scale: &case.scale,
         output: &mut output,
         output_step: case.output_step,
+        output_row_step: case.output_step * case.width,
         width: case.width,
+        count: case.count,
     };
-    assert_eq!(run(isa, &mut row), Ok(()));
+    assert_eq!(run(isa, &mut rows), Ok(()));
     let mut voxels = output.chunks(case.output_step);
     assert!(voxels.all(|voxel| {
         let gap = voxel.get(case.bias.len()..).unwrap_or(&[]);
@@ -103,13 +109,14 @@ enum Numbers {
 const WIDTH_MAX: usize = if cfg!(miri) { 7 } else { 45 };
 const GROUPS_MAX: usize = if cfg!(miri) { 3 } else { 12 };
 
-/// A row's shape.
+/// The shape of some rows.
 #[derive(Clone, Debug)]
 struct Shape {
     /// Channels of each tensor, multiples of [`GROUP`].
     channels: Vec<usize>,
     blocks: usize,
     width: usize,
+    count: usize,
     taps: Taps,
     stride: usize,
     /// Of eight inputs, so many that no output uses.
@@ -182,13 +189,15 @@ fn made(shape: &Shape, numbers: Numbers, seed: u64) -> Case {
     for channels in &shape.channels {
         let line = ((shape.width - 1) * shape.stride + across) * channels + shape.gap;
         let taps = (0..rows).flat_map(|row| (0..across).map(move |x| row * line + x * channels));
-        let bytes = shape.start + (rows - 1) * line + line - shape.gap;
+        // Output rows lie as far apart as rows of taps, so that they read some of the same bytes.
+        let bytes = shape.start + (rows + shape.count - 1) * line - shape.gap;
         tensors.push(Tensor {
-            // Not a byte more than is read: `Row::check` refuses an operator that the shape would lead past the end.
+            // Not a byte more than is read: `Rows::check` refuses an operator that the shape would lead past the end.
             bytes: (0..bytes).map(|_| dice.byte(numbers)).collect(),
             start: shape.start,
             taps: taps.collect(),
             step: channels * shape.stride,
+            row_step: line,
         });
         inputs.push(Input::all(*channels, rows * across));
     }
@@ -199,6 +208,7 @@ fn made(shape: &Shape, numbers: Numbers, seed: u64) -> Case {
         bias: (0..outputs).map(|_| dice.bias(numbers)).collect(),
         scale: (0..outputs).map(|_| dice.scale(numbers)).collect(),
         width: shape.width,
+        count: shape.count,
         output_step: outputs + shape.gap,
     }
 }
@@ -242,12 +252,12 @@ fn numbers() -> impl Strategy<Value = Numbers> {
 
 prop_compose! {
     fn shape()(
-        first in 1..=GROUPS_MAX, second in 0..GROUPS_MAX, blocks in 1_usize..5, width in 1..=WIDTH_MAX,
+        first in 1..=GROUPS_MAX, second in 0..GROUPS_MAX, blocks in 1_usize..5, width in 1..=WIDTH_MAX, count in 1_usize..4,
         taps in prop_oneof![(1_usize..4).prop_map(Taps::Threes), Just(Taps::One), (1_usize..4).prop_map(Taps::Twos)],
         stride in 1_usize..4, left_out in 0_u32..8, start in 0_usize..40, gap in 0_usize..40,
     ) -> Shape {
         let channels = [first, second].into_iter().filter(|groups| *groups > 0).map(|groups| groups * GROUP).collect();
-        Shape { channels, blocks, width, taps, stride, left_out, start, gap }
+        Shape { channels, blocks, width, count, taps, stride, left_out, start, gap }
     }
 }
 
@@ -287,6 +297,7 @@ fn every_width_of_a_tile_gives_the_bits_of_plain_rust() {
                     channels: vec![channels],
                     blocks,
                     width,
+                    count: 1,
                     taps,
                     stride,
                     left_out: 3,
@@ -322,11 +333,13 @@ fn a_sum_is_the_products_and_the_bias() {
             start: 0,
             taps: vec![0],
             step: 4,
+            row_step: 0,
         }],
         weights,
         bias,
         scale: vec![0.5; LANES],
         width: 2,
+        count: 1,
         output_step: LANES,
     };
     for isa in Isa::available() {
@@ -338,26 +351,31 @@ fn a_sum_is_the_products_and_the_bias() {
 }
 
 #[test]
-fn a_row_that_reaches_past_a_slice_is_not_computed() {
+fn rows_that_reach_past_a_slice_are_not_computed() {
     let bytes = [1_u8; 64];
     let weights = PackedWeights::new(16, &[Input::all(16, 3)], |_, _, _, _| 1);
     let offsets = weights.offsets(&[vec![0, 16, 32]]);
     let (bias, scale) = ([0; 16], [1.0; 16]);
-    for (start, width, room, fits) in [
-        (0, 1, 16, true),
-        (0, 2, 32, true),
-        (0, 3, 48, false),
-        (17, 1, 16, false),
-        (usize::MAX, 1, 16, false),
-        (0, 2, 31, false),
+    for (start, width, count, room, fits) in [
+        (0, 1, 1, 16, true),
+        (0, 2, 1, 32, true),
+        (0, 3, 1, 48, false),
+        (17, 1, 1, 16, false),
+        (usize::MAX, 1, 1, 16, false),
+        (0, 2, 1, 31, false),
+        (0, 1, 2, 48, true),
+        (0, 1, 2, 47, false),
+        (0, 2, 2, 64, false),
+        (0, 1, usize::MAX, 64, false),
     ] {
         let source = Source {
             bytes: &bytes,
             start,
             step: 16,
+            row_step: 16,
         };
         let mut output = vec![0; room];
-        let mut row = Row {
+        let mut rows = Rows {
             sources: &[source],
             weights: &weights,
             offsets: &offsets,
@@ -365,24 +383,27 @@ fn a_row_that_reaches_past_a_slice_is_not_computed() {
             scale: &scale,
             output: &mut output,
             output_step: 16,
+            output_row_step: 32,
             width,
+            count,
         };
-        let found = run(Isa::fastest(), &mut row);
+        let found = run(Isa::fastest(), &mut rows);
         assert_eq!(
             found.is_ok(),
             fits,
-            "start {start}, width {width}, room {room}"
+            "start {start}, width {width}, {count} rows, room {room}"
         );
     }
     // Offsets of other weights, or of a tensor whose kernel has fewer places.
     let other = PackedWeights::new(16, &[vec![Input { tap: 0, channel: 0 }]], |_, _, _, _| 1);
     for offsets in [other.offsets(&[vec![0]]), weights.offsets(&[vec![0, 16]])] {
         let mut output = vec![0; 16];
-        let mut row = Row {
+        let mut rows = Rows {
             sources: &[Source {
                 bytes: &bytes,
                 start: 0,
                 step: 16,
+                row_step: 16,
             }],
             weights: &weights,
             offsets: &offsets,
@@ -390,9 +411,11 @@ fn a_row_that_reaches_past_a_slice_is_not_computed() {
             scale: &scale,
             output: &mut output,
             output_step: 16,
+            output_row_step: 16,
             width: 1,
+            count: 1,
         };
-        assert!(run(Isa::fastest(), &mut row).is_err());
+        assert!(run(Isa::fastest(), &mut rows).is_err());
     }
 }
 

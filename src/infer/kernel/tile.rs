@@ -1,24 +1,26 @@
-//! How a row is cut into tiles for the vector instruction sets: some voxels times 16 or 32 output channels, whose sums
+//! How rows are cut into tiles for the vector instruction sets: some voxels times 16 or 32 output channels, whose sums
 //! stay in registers while all taps are added to them.
 #![expect(
     unsafe_code,
     clippy::indexing_slicing,
-    reason = "calls operators that work on raw pointers, bounded by `Row::check`"
+    reason = "calls operators that work on raw pointers, bounded by `Rows::check`"
 )]
 
-use super::{LANES, PAIR, Row};
+use super::{LANES, PAIR, Rows};
 
 /// Computes the voxels of a tile.
-pub(super) type Tile = unsafe fn(row: &mut Row<'_>, place: Place);
+pub(super) type Tile = unsafe fn(rows: &mut Rows<'_>, place: Place);
 
-/// Where a tile lies in its row.
+/// Where a tile lies in its rows.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     /// The pair of blocks of output channels.
     pub(super) pair: usize,
     /// The tile's first block in it.
     pub(super) block: usize,
-    /// The first voxel.
+    /// The row.
+    pub(super) row: usize,
+    /// Its first voxel.
     pub(super) from: usize,
 }
 
@@ -51,38 +53,40 @@ macro_rules! by_width {
 }
 pub(super) use by_width;
 
-/// Computes the whole row, which `Row::check` has passed.
-pub(super) fn run(row: &mut Row<'_>, tiles: &Tiles) {
-    for pair in 0..row.weights.pairs.len() {
-        let blocks = row.weights.pairs[pair].blocks;
+/// Computes the rows, which `Rows::check` has passed.
+pub(super) fn run(rows: &mut Rows<'_>, tiles: &Tiles) {
+    for pair in 0..rows.weights.pairs.len() {
+        let blocks = rows.weights.pairs[pair].blocks;
         let (by_width, taken) = if blocks == PAIR && !tiles.two.is_empty() {
             (tiles.two, PAIR)
         } else {
             (tiles.one, 1)
         };
         let long = tiles.long.filter(|_| taken == 1);
-        let longs = long.map_or(0, |_| longs(row.width));
+        let longs = long.map_or(0, |_| longs(rows.width));
         let begin = longs * LONG;
         // Tiles of nearly one width: a narrow rest would cost almost as much as a full tile.
-        let rest = row.width - begin;
+        let rest = rows.width - begin;
         let count = rest.div_ceil(by_width.len());
-        for block in (0..blocks).step_by(taken) {
-            if let Some(long) = long {
-                for from in (0..begin).step_by(LONG) {
-                    let place = Place { pair, block, from };
-                    // SAFETY: the machine has the instructions, or `tiles` would not be; the row was checked, the tile lies in it.
-                    unsafe { long(row, place) }
-                }
-            }
-            for tile in 0..count {
-                let (from, to) = (tile * rest / count, (tile + 1) * rest / count);
-                let place = Place {
+        for row in 0..rows.count {
+            for block in (0..blocks).step_by(taken) {
+                let at = |from| Place {
                     pair,
                     block,
-                    from: begin + from,
+                    row,
+                    from,
                 };
-                // SAFETY: as above.
-                unsafe { by_width[to - from - 1](row, place) }
+                if let Some(long) = long {
+                    for from in (0..begin).step_by(LONG) {
+                        // SAFETY: the machine has the instructions, or `tiles` would not be; the rows were checked, the tile lies in them.
+                        unsafe { long(rows, at(from)) }
+                    }
+                }
+                for tile in 0..count {
+                    let (from, to) = (tile * rest / count, (tile + 1) * rest / count);
+                    // SAFETY: as above.
+                    unsafe { by_width[to - from - 1](rows, at(begin + from)) }
+                }
             }
         }
     }

@@ -6,11 +6,11 @@
     unsafe_code,
     clippy::indexing_slicing,
     clippy::needless_range_loop,
-    reason = "raw pointers, bounded by `Row::check`; arrays of registers are indexed by loops that unroll"
+    reason = "raw pointers, bounded by `Rows::check`; arrays of registers are indexed by loops that unroll"
 )]
 
 use super::tile::{Place, Tiles};
-use super::{Isa, LANES, Row, Source, VECTOR, avx256, avx512};
+use super::{Isa, LANES, Rows, Source, VECTOR, avx256, avx512};
 
 /// The operators of `isa`, where this machine has it.
 pub(super) fn tiles(isa: Isa) -> Option<&'static Tiles> {
@@ -87,35 +87,35 @@ pub(super) unsafe fn voxel_by_voxel<V: Vectors, const B: usize, const T: usize>(
 /// `T` voxels and `B` blocks of output channels.
 #[inline(always)]
 pub(super) unsafe fn plain<V: Vectors, const B: usize, const T: usize>(
-    row: &mut Row<'_>,
+    rows: &mut Rows<'_>,
     place: Place,
 ) {
     unsafe {
-        let pair = row.weights.pairs.get_unchecked(place.pair);
-        let bias = row.bias.as_ptr().add(place.channel());
+        let pair = rows.weights.pairs.get_unchecked(place.pair);
+        let bias = rows.bias.as_ptr().add(place.channel());
         let mut first = [V::sums(bias); B];
         for b in 1..B {
             first[b] = V::sums(bias.add(b * LANES));
         }
         let mut sums = [first; T];
         let mut weights = Weights {
-            next: pair.bytes.as_ptr().add(place.block * VECTOR),
+            next: pair.vectors.as_ptr().add(place.block).cast(),
             step: pair.blocks * VECTOR,
         };
-        let offsets = row.offsets.pairs.get_unchecked(place.pair);
-        for (source, offsets) in row.sources.iter().zip(offsets) {
+        let offsets = rows.offsets.pairs.get_unchecked(place.pair);
+        for (source, offsets) in rows.sources.iter().zip(offsets) {
             // Where the distance of voxels is known, addresses need no register.
             weights = match source.step {
-                8 => add::<V, B, T, 8>(source, offsets, &mut sums, weights, place.from),
-                16 => add::<V, B, T, 16>(source, offsets, &mut sums, weights, place.from),
-                32 => add::<V, B, T, 32>(source, offsets, &mut sums, weights, place.from),
-                64 => add::<V, B, T, 64>(source, offsets, &mut sums, weights, place.from),
-                96 => add::<V, B, T, 96>(source, offsets, &mut sums, weights, place.from),
-                128 => add::<V, B, T, 128>(source, offsets, &mut sums, weights, place.from),
-                _ => add::<V, B, T, 0>(source, offsets, &mut sums, weights, place.from),
+                8 => add::<V, B, T, 8>(source, offsets, &mut sums, weights, place),
+                16 => add::<V, B, T, 16>(source, offsets, &mut sums, weights, place),
+                32 => add::<V, B, T, 32>(source, offsets, &mut sums, weights, place),
+                64 => add::<V, B, T, 64>(source, offsets, &mut sums, weights, place),
+                96 => add::<V, B, T, 96>(source, offsets, &mut sums, weights, place),
+                128 => add::<V, B, T, 128>(source, offsets, &mut sums, weights, place),
+                _ => add::<V, B, T, 0>(source, offsets, &mut sums, weights, place),
             };
         }
-        store::<V, B, T>(row, place, &sums);
+        store::<V, B, T>(rows, place, &sums);
     }
 }
 
@@ -133,11 +133,12 @@ unsafe fn add<V: Vectors, const B: usize, const T: usize, const STEP: usize>(
     offsets: &[usize],
     sums: &mut [[V::Sums; B]; T],
     weights: Weights,
-    from: usize,
+    place: Place,
 ) -> Weights {
     unsafe {
         let step = if STEP == 0 { source.step } else { STEP };
-        let base = source.bytes.as_ptr().add(source.start + from * step);
+        let start = source.start + place.row * source.row_step + place.from * step;
+        let base = source.bytes.as_ptr().add(start);
         let mut weights = weights;
         let mut local = *sums;
         for offset in offsets {
@@ -157,27 +158,28 @@ unsafe fn add<V: Vectors, const B: usize, const T: usize, const STEP: usize>(
 /// Writes a tile.
 #[inline(always)]
 unsafe fn store<V: Vectors, const B: usize, const T: usize>(
-    row: &mut Row<'_>,
+    rows: &mut Rows<'_>,
     place: Place,
     sums: &[[V::Sums; B]; T],
 ) {
     unsafe {
         for b in 0..B {
             let channel = place.channel() + b * LANES;
-            let scales = V::scales(row.scale.as_ptr().add(channel));
-            let output = row.output.as_mut_ptr();
-            let output = output.add(place.from * row.output_step + channel);
+            let scales = V::scales(rows.scale.as_ptr().add(channel));
+            let output = rows.output.as_mut_ptr();
+            let first = place.row * rows.output_row_step + place.from * rows.output_step;
+            let output = output.add(first + channel);
             for t in (0..T / 4 * 4).step_by(4) {
                 let four = [sums[t][b], sums[t + 1][b], sums[t + 2][b], sums[t + 3][b]];
                 V::store_four(
                     four,
                     scales,
-                    output.add(t * row.output_step),
-                    row.output_step,
+                    output.add(t * rows.output_step),
+                    rows.output_step,
                 );
             }
             for t in T / 4 * 4..T {
-                V::store(sums[t][b], scales, output.add(t * row.output_step));
+                V::store(sums[t][b], scales, output.add(t * rows.output_step));
             }
         }
     }
