@@ -29,7 +29,7 @@ use scanward::edge::load_model;
 use scanward::infer::{Backend, EngineOptions, Int8Network};
 use scanward::model::ModelPackage;
 use scanward::phantom::{Phantom, PhantomSpec};
-use scanward::volume::Grid3;
+use scanward::volume::{BitMask, Grid3};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -55,10 +55,8 @@ fn the_runtime_marks_what_our_own_engine_marks() {
     volumes.extend(patient().map(|hu| ("patient", hu)));
     let mut own = Int8Network::load(&package(), EngineOptions::default()).unwrap();
     for (name, hu) in volumes {
-        let (found, wanted) = (remote.labels(&hu).unwrap(), own.segment(&hu).unwrap());
-        let pairs = found.values().iter().zip(wanted.values());
-        let other = pairs.filter(|(one, other)| one != other).count();
-        let lesion = wanted.values().iter().filter(|label| **label == 1).count();
+        let (found, wanted) = (remote.mask(&hu).unwrap(), own.segment(&hu).unwrap());
+        let (other, lesion) = (found.differing(&wanted), wanted.count());
         println!(
             "{name}: {other} of {} labels differ, {lesion} are lesion",
             hu.len()
@@ -75,13 +73,13 @@ fn a_volume_that_does_not_fit_is_an_error_and_the_next_one_runs() {
         return;
     };
     let mut remote = Remote::start(&order(&library), &package()).unwrap();
-    let odd = remote.labels(&Grid3::filled([16, 16, 15], -1024));
+    let odd = remote.mask(&Grid3::filled([16, 16, 15], -1024));
     let Err(Trouble::Failed(why)) = odd else {
         panic!("{odd:?}");
     };
     assert!(why.contains("multiples of 16"), "{why}");
-    let even = remote.labels(&Grid3::filled([16, 16, 16], -1024)).unwrap();
-    assert_eq!(even, Grid3::filled([16, 16, 16], 0));
+    let even = remote.mask(&Grid3::filled([16, 16, 16], -1024)).unwrap();
+    assert_eq!(even, BitMask::empty([16, 16, 16]));
 }
 
 // ---- libraries that are not used -------------------------------------------------------------------------------------
@@ -211,7 +209,7 @@ fn trouble_after_the_trial_ends_the_volume_and_tells_what_it_was() {
             ..order(&shim)
         };
         let (mut remote, _) = tried(&order, AcceleratorUse::Always).unwrap();
-        remote.labels(&hu).unwrap_err()
+        remote.mask(&hu).unwrap_err()
     };
     let trouble = after(Deed::Crash);
     assert!(

@@ -68,8 +68,8 @@ fn the_network_answers_each_word_on_stdin() {
     );
     let mut network =
         Int8Network::load(&load_model(&models()).unwrap(), EngineOptions::default()).unwrap();
-    let labels = network.segment(&hu).unwrap();
-    assert_eq!(fs::read(&mask).unwrap(), labels.values());
+    let found = network.segment(&hu).unwrap();
+    assert_eq!(fs::read(&mask).unwrap(), found.grid().values());
 }
 
 #[test]

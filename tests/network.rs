@@ -85,7 +85,8 @@ fn compare(
         "{other} labels differ on {lesion} lesion voxels"
     );
     let labels = engine.segment(hu).unwrap();
-    let agree = labels.values().iter().zip(found.values());
+    let grid = labels.grid();
+    let agree = grid.values().iter().zip(found.values());
     assert!(
         agree
             .clone()
@@ -118,7 +119,7 @@ fn every_instruction_set_and_number_of_threads_gives_the_same_bits() {
     };
     let wanted = logits(Isa::Scalar, 1);
     assert!(
-        wanted.1.values().contains(&1),
+        wanted.1.count() > 0,
         "no lesion in the crop: it says nothing"
     );
     for isa in Isa::available() {

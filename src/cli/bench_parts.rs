@@ -56,8 +56,8 @@ pub(super) fn network(arguments: &BenchNetworkArguments) -> Result<Ending, Stopp
             }
             ("layers", _) => layers(&mut bench)?,
             ("mask", file) => {
-                let labels = bench.run()?.0;
-                save(Path::new(file), |to| to.write_all(labels.values()))?;
+                let mask = bench.run()?.0.grid();
+                save(Path::new(file), |to| to.write_all(mask.values()))?;
                 json!({})
             }
             (other, _) => {

@@ -10,12 +10,12 @@ const REACH_VOXELS: usize = 3;
 
 /// Returns the finding's numbers and the mask they were counted on.
 ///
-/// `lesion` is the network's mask on the volume's grid, index order `z, y, x`, 1 = lesion. Components (26 neighbours)
+/// `lesion` is the network's mask on the volume's grid. Components (26 neighbours)
 /// below the least volume, and those that touch no lung, are dropped. The denominator of every burden is lung OR lesion.
 pub fn measure(
     volume: &Volume,
     lung: &LungMask,
-    lesion: &Grid3<u8>,
+    lesion: &BitMask,
     rules: &FindingRules,
 ) -> (Report, Grid3<u8>) {
     let lungs = Lungs::of(lung);
@@ -92,9 +92,8 @@ fn mean_column(mask: &BitMask) -> Option<usize> {
 }
 
 /// The lesions less what is too small to be trusted, and what lies outside the lungs.
-fn clean(volume: &Volume, lungs: &Lungs, lesion: &Grid3<u8>, rules: &FindingRules) -> Components {
-    let lesion = BitMask::of(lesion, |cell| cell != 0);
-    let components = Components::of(&lesion, Neighbours::TwentySix);
+fn clean(volume: &Volume, lungs: &Lungs, lesion: &BitMask, rules: &FindingRules) -> Components {
+    let components = Components::of(lesion, Neighbours::TwentySix);
     let near = lungs.near(REACH_VOXELS);
     let mut touches = vec![false; components.found().len()];
     for span in components.spans() {

@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::infer::network::{Backend, fitting};
 use crate::infer::packing::{packed, unpacked};
 use crate::model::{InputSpec, ModelManifest, ModelPackage};
-use crate::volume::Grid3;
+use crate::volume::{BitMask, Grid3};
 
 /// The widest crop that TensorRT plans for, mm: the widest field of view of a scanner.
 const EXTENT_MAX_MM: f64 = 500.0;
@@ -88,11 +88,7 @@ impl OrtNetwork {
         &self.passed_over
     }
 
-    fn run<T: Copy + Default>(
-        &mut self,
-        hu: &Grid3<i16>,
-        label: impl Fn(f32) -> T,
-    ) -> Result<Grid3<T>, Fault> {
+    fn run(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault> {
         let title = self.manifest.title();
         let fault = |what: String| Fault::Inference {
             model: title.clone(),
@@ -114,7 +110,7 @@ impl OrtNetwork {
         if logits.iter().any(|logit| !logit.is_finite()) {
             return Err(fault("it gave a logit that is not a number".to_owned()));
         }
-        Ok(unpacked(logits, hu.shape(), label))
+        Ok(unpacked(logits, hu.shape()))
     }
 }
 
@@ -123,13 +119,15 @@ impl Backend for OrtNetwork {
         self.name
     }
 
-    fn segment(&mut self, hu: &Grid3<i16>) -> Result<Grid3<u8>, Fault> {
+    fn segment(&mut self, hu: &Grid3<i16>) -> Result<BitMask, Fault> {
         let from = self.manifest.logit_threshold();
-        self.run(hu, |logit| u8::from(f64::from(logit) >= from))
+        Ok(BitMask::of(&self.run(hu)?, |logit| {
+            f64::from(logit) >= from
+        }))
     }
 
     fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault> {
-        self.run(hu, |logit| logit)
+        self.run(hu)
     }
 
     /// Nothing: the runtime keeps what it keeps.

@@ -119,18 +119,18 @@ impl Halo {
     }
 }
 
-/// The planes of `bytes`, each `plane_bytes` long, with their numbers: in up to `parts` parts of as many, but for the last.
-pub(super) fn in_parts(
-    bytes: &mut [u8],
-    plane_bytes: usize,
+/// The planes of `cells`, each of `plane` cells, with their numbers: in up to `parts` parts of as many, but for the last.
+pub(super) fn in_parts<T>(
+    cells: &mut [T],
+    plane: usize,
     parts: usize,
-) -> impl Iterator<Item = impl DoubleEndedIterator<Item = (usize, &mut [u8])> + ExactSizeIterator> {
-    let plane_bytes = plane_bytes.max(1);
-    let planes = (bytes.len() / plane_bytes).div_ceil(parts.max(1)).max(1);
-    let parts = bytes.chunks_mut(planes * plane_bytes).enumerate();
-    parts.map(move |(part, bytes)| {
-        let numbered = bytes.chunks_exact_mut(plane_bytes).enumerate();
-        numbered.map(move |(plane, bytes)| (part * planes + plane, bytes))
+) -> impl Iterator<Item = impl DoubleEndedIterator<Item = (usize, &mut [T])>> {
+    let plane = plane.max(1);
+    let planes = (cells.len() / plane).div_ceil(parts.max(1)).max(1);
+    let parts = cells.chunks_mut(planes * plane).enumerate();
+    parts.map(move |(part, cells)| {
+        let numbered = cells.chunks_exact_mut(plane).enumerate();
+        numbered.map(move |(number, cells)| (part * planes + number, cells))
     })
 }
 

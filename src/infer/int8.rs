@@ -11,10 +11,10 @@ use crate::infer::kernel::{GROUP, Input, Isa, OutOfBounds};
 use crate::infer::lower::{Kind, Layer, NotLowered, lowered};
 use crate::infer::network::{Backend, fitting};
 use crate::infer::options::EngineOptions;
-use crate::infer::packing::{PLACES, Steps, put_labels};
+use crate::infer::packing::{PLACES, Steps, put_marks};
 use crate::infer::plan::{Buffers, How, run_head, run_layers};
 use crate::model::{ModelManifest, ModelPackage};
-use crate::volume::Grid3;
+use crate::volume::{BitMask, Grid3};
 
 /// The lowered network.
 pub struct Int8Network {
@@ -112,21 +112,22 @@ impl Int8Network {
         &mut self,
         hu: &Grid3<i16>,
         passed: &mut (dyn FnMut() + Send),
-    ) -> Result<Grid3<u8>, Fault> {
+    ) -> Result<BitMask, Fault> {
         let how = self.how.clone();
         how.crew.muster(|| {
             let features = self.features(hu, passed)?;
-            let [depth, height, width] = hu.shape();
-            let mut labels = Grid3::filled([depth, height, width], 0);
-            let planes = in_parts(labels.values_mut(), 2 * height * width, how.crew.threads());
-            // Row by row: the head's bytes are labels before they leave the nearest cache.
+            let mut mask = BitMask::empty(hu.shape());
+            let [_, height, _] = hu.shape();
+            let (across, words) = mask.words_mut();
+            let planes = in_parts(words, 2 * height * across, how.crew.threads());
+            // Row by row: the head's bytes are marks before they leave the nearest cache.
             run_head(&self.head, &features, &how, planes, |planes, y, marks| {
-                put_labels(planes, width, y, marks, self.head.channels);
+                put_marks(planes, across, y, marks, self.head.channels);
             })
             .map_err(|OutOfBounds| self.out_of_bounds())?;
             passed();
             self.buffers.give_back(features);
-            Ok(labels)
+            Ok(mask)
         })
     }
 
@@ -176,7 +177,7 @@ impl Backend for Int8Network {
         &self.name
     }
 
-    fn segment(&mut self, hu: &Grid3<i16>) -> Result<Grid3<u8>, Fault> {
+    fn segment(&mut self, hu: &Grid3<i16>) -> Result<BitMask, Fault> {
         self.segment_in_layers(hu, &mut || {})
     }
 

@@ -11,17 +11,17 @@ use crate::fault::Fault;
 use crate::infer::packing::{packed, packed_shape, unpacked};
 use crate::infer::slabs::SlabPlan;
 use crate::model::{ModelManifest, ModelPackage};
-use crate::volume::Grid3;
+use crate::volume::{BitMask, Grid3};
 
 /// Runs a network: the one interface of every engine.
 pub trait Backend {
     /// The engine's name, as health and findings carry it.
     fn name(&self) -> &str;
 
-    /// The label of each voxel of `hu` (0 nothing, 1 the manifest's first label), same shape.
+    /// The voxels of `hu` that have the manifest's label, same shape.
     ///
     /// Shape: `z, y, x`, each edge a multiple of the manifest's `input.multiple`, at its spacing. Errors: [`Fault::Inference`].
-    fn segment(&mut self, hu: &Grid3<i16>) -> Result<Grid3<u8>, Fault>;
+    fn segment(&mut self, hu: &Grid3<i16>) -> Result<BitMask, Fault>;
 
     /// The logit of each voxel of `hu`, same shape: for checks against another engine. Errors as [`Backend::segment`].
     fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault>;
@@ -110,12 +110,7 @@ impl Network {
         &self.manifest
     }
 
-    fn read<T: Copy + Default>(
-        &self,
-        output: &Tensor,
-        shape: [usize; 3],
-        label: impl Fn(f32) -> T,
-    ) -> Result<Grid3<T>, Fault> {
+    fn read(&self, output: &Tensor, shape: [usize; 3]) -> Result<Grid3<f32>, Fault> {
         let view = output
             .to_plain_array_view::<f32>()
             .map_err(|error| failed(&self.manifest, &error))?;
@@ -129,7 +124,7 @@ impl Network {
         if values.iter().any(|logit| !logit.is_finite()) {
             return Err(self.fault("it gave a logit that is not a number".to_owned()));
         }
-        Ok(unpacked(values, shape, label))
+        Ok(unpacked(values, shape))
     }
 
     fn run(&mut self, hu: &Grid3<i16>) -> Result<Arc<Tensor>, Fault> {
@@ -182,17 +177,16 @@ impl Backend for Network {
         "tract"
     }
 
-    fn segment(&mut self, hu: &Grid3<i16>) -> Result<Grid3<u8>, Fault> {
+    fn segment(&mut self, hu: &Grid3<i16>) -> Result<BitMask, Fault> {
         let output = self.run(hu)?;
         let from = self.manifest.logit_threshold();
-        self.read(&output, hu.shape(), |logit| {
-            u8::from(f64::from(logit) >= from)
-        })
+        let logits = self.read(&output, hu.shape())?;
+        Ok(BitMask::of(&logits, |logit| f64::from(logit) >= from))
     }
 
     fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault> {
         let output = self.run(hu)?;
-        self.read(&output, hu.shape(), |logit| logit)
+        self.read(&output, hu.shape())
     }
 
     fn rest(&mut self) {

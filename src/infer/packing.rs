@@ -4,7 +4,7 @@ use crate::infer::crew::Crew;
 use crate::infer::halo::Halo;
 use crate::infer::kernel::LANES;
 use crate::model::InputSpec;
-use crate::volume::Grid3;
+use crate::volume::{Grid3, together};
 
 /// The eight places in a block, in the order of the channels: 4·dz + 2·dy + dx.
 pub(super) const PLACES: [[usize; 3]; 8] = [
@@ -40,14 +40,10 @@ pub(super) fn packed(hu: &Grid3<i16>, input: &InputSpec) -> Vec<f32> {
     values
 }
 
-/// The grid of `shape` whose blocks are the channels of `values`, each put through `label`.
-pub(super) fn unpacked<T: Copy + Default>(
-    values: &[f32],
-    shape: [usize; 3],
-    label: impl Fn(f32) -> T,
-) -> Grid3<T> {
+/// The grid of `shape` whose blocks are the channels of `values`.
+pub(super) fn unpacked(values: &[f32], shape: [usize; 3]) -> Grid3<f32> {
     let [_, height, width] = shape;
-    let mut grid = Grid3::filled(shape, T::default());
+    let mut grid = Grid3::filled(shape, 0.0);
     let blocks = grid.len() / 8;
     for ([dz, dy, dx], channel) in PLACES.into_iter().zip(values.chunks_exact(blocks.max(1))) {
         let mut rows = channel.chunks_exact((width / 2).max(1));
@@ -60,7 +56,7 @@ pub(super) fn unpacked<T: Copy + Default>(
             // The short side leads the zip, so that no row of logits is taken and lost.
             for (line, row) in lines.zip(rows.by_ref()) {
                 for (voxel, value) in line.iter_mut().skip(dx).step_by(2).zip(row) {
-                    *voxel = label(*value);
+                    *voxel = *value;
                 }
             }
         }
@@ -130,63 +126,65 @@ impl Steps {
 /// Rows that a thread takes at a time.
 const ROWS_CLAIMED: usize = 16;
 
-/// Channels back to voxels: a row of voxels with `channels` becomes four rows of `planes`, two planes whose rows have
-/// `width` voxels: 1 where one of the first eight channels is above zero.
-pub(super) fn put_labels(planes: &mut [u8], width: usize, y: usize, marks: &[u8], channels: usize) {
+/// Columns of a word of a [`BitMask`].
+const WORD: usize = u64::BITS as usize;
+
+/// Channels back to voxels: a row of voxels with `channels` becomes four rows of `planes`, the words of two planes of a
+/// [`BitMask`], `across` a row. A bit is set where one of the first eight channels is above zero.
+pub(super) fn put_marks(
+    planes: &mut [u64],
+    across: usize,
+    y: usize,
+    marks: &[u8],
+    channels: usize,
+) {
     let (lower, upper) = planes.split_at_mut(planes.len() / 2);
-    let ([a, b], [c, d]) = (twins(lower, width, y), twins(upper, width, y));
-    let rows = a.zip(b).zip(c.zip(d));
-    if channels == LANES {
-        // The usual head: a length known beforehand.
-        let (fours, rest) = marks.as_chunks::<{ 4 * LANES }>();
-        let fours = fours.iter().map(|four| {
-            let (voxels, _) = four.as_chunks::<LANES>();
-            std::array::from_fn(|at| voxels.get(at).map_or(0, |voxel| eight(voxel)))
-        });
-        let rest = rest.chunks_exact(LANES);
-        put_fours(rows, fours.chain(std::iter::once(four_of(rest))));
-    } else {
-        let fours = marks.chunks(4 * channels);
-        let fours = fours.map(|four| four_of(four.chunks_exact(channels.max(1))));
-        put_fours(rows, fours);
+    let ([a, b], [c, d]) = (twins(lower, across, y), twins(upper, across, y));
+    let words = a.iter_mut().zip(b).zip(c.iter_mut().zip(d));
+    let channels = channels.max(1);
+    let voxels = marks.chunks(WORD / 2 * channels);
+    for (((a, b), (c, d)), voxels) in words.zip(voxels) {
+        let found = four_words(voxels, channels);
+        for (word, found) in [a, b, c, d].into_iter().zip(found) {
+            *word = found;
+        }
     }
 }
 
-/// Up to eight voxels of rows `2 y` and `2 y + 1` of a plane, one after another.
-fn twins(plane: &mut [u8], width: usize, y: usize) -> [std::slice::ChunksMut<'_, u8>; 2] {
-    let rows = plane.get_mut(2 * y * width..2 * (y + 1) * width);
-    let (front, back) = rows.unwrap_or(&mut []).split_at_mut(width);
-    [front.chunks_mut(8), back.chunks_mut(8)]
+/// Rows `2 y` and `2 y + 1` of a plane.
+fn twins(plane: &mut [u64], across: usize, y: usize) -> [&mut [u64]; 2] {
+    let rows = plane.get_mut(2 * y * across..2 * (y + 1) * across);
+    rows.unwrap_or(&mut []).split_at_mut(across).into()
 }
 
-/// Up to four voxels of the head.
-fn four_of<'a>(voxels: impl Iterator<Item = &'a [u8]>) -> [u64; 4] {
-    let mut four = [0; 4];
-    for (slot, voxel) in four.iter_mut().zip(voxels) {
-        *slot = eight(voxel);
+/// Four rows of 64 columns from up to 32 voxels.
+fn four_words(voxels: &[u8], channels: usize) -> [u64; 4] {
+    let mut words = [0; 4];
+    let mut unused = u64::BITS;
+    for four in voxels.chunks(4 * channels) {
+        let four = match four.first_chunk::<{ 4 * LANES }>() {
+            // The usual head: lengths known beforehand.
+            Some(four) if channels == LANES => {
+                let (voxels, _) = four.as_chunks::<LANES>();
+                std::array::from_fn(|x| voxels.get(x).map_or(0, |voxel| eight(voxel)))
+            }
+            _ => {
+                let mut voxels = four.chunks_exact(channels);
+                std::array::from_fn(|_| voxels.next().map_or(0, eight))
+            }
+        };
+        // From above, by a number of bits known beforehand.
+        for (word, row) in words.iter_mut().zip(turned(four.map(above_zero))) {
+            *word = *word >> 8 | together(row) << 56;
+        }
+        unused = unused.saturating_sub(8);
     }
-    four
+    words.map(|word| word.checked_shr(unused).unwrap_or(0))
 }
 
 /// The first eight channels of a voxel, the first one lowest.
 fn eight(voxel: &[u8]) -> u64 {
     u64::from_le_bytes(voxel.first_chunk().copied().unwrap_or_default())
-}
-
-fn put_fours<'a>(
-    rows: impl Iterator<Item = ((&'a mut [u8], &'a mut [u8]), (&'a mut [u8], &'a mut [u8]))>,
-    fours: impl Iterator<Item = [u64; 4]>,
-) {
-    for (((a, b), (c, d)), voxels) in rows.zip(fours) {
-        let rows = turned(voxels.map(above_zero));
-        for (to, from) in [a, b, c, d].into_iter().zip(rows) {
-            let bytes = from.to_le_bytes();
-            match to.first_chunk_mut() {
-                Some(to) => *to = bytes,
-                None => to.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte),
-            }
-        }
-    }
 }
 
 /// Four rows of four pairs of bytes, turned: what was a row is a column.
@@ -259,9 +257,9 @@ mod tests {
         // Channel 5 is dz 1, dy 0, dx 1; its first value is the voxel (1, 0, 1).
         let first = packed[5 * 24] * 191.0;
         assert!((first - f32::from(hu.get(1, 0, 1).unwrap())).abs() < 1e-3);
-        let back = unpacked(&packed, shape, |value| value * 191.0);
+        let back = unpacked(&packed, shape);
         for (was, is) in hu.values().iter().zip(back.values()) {
-            assert!((f32::from(*was) - is).abs() < 1e-3);
+            assert!((f32::from(*was) - is * 191.0).abs() < 1e-3);
         }
     }
 
@@ -276,23 +274,24 @@ mod tests {
     }
 
     #[test]
-    fn labels_lie_where_their_channels_say() {
-        // A row of seven voxels becomes row 1 of two planes of 2 x 2 rows: some by fours, some one by one.
-        let width = 14;
+    fn marks_lie_where_their_channels_say() {
+        // A row of 39 voxels becomes row 1 of two planes of 2 x 2 rows, each of two words.
+        let (voxels, across) = (39, 2);
         for channels in [LANES, 2 * LANES] {
-            for at in 0..7 * 8 {
+            for at in 0..voxels * 8 {
                 let (x, channel) = (at / 8, at % 8);
-                let mut planes = vec![9; 2 * 4 * width];
-                let mut marks = vec![0; 7 * channels];
+                let mut planes = vec![9; 2 * 4 * across];
+                let mut marks = vec![0; voxels * channels];
                 (marks[x * channels + channel], marks[x * channels + 9]) = (200, 7);
-                put_labels(&mut planes, width, 1, &marks, channels);
+                put_marks(&mut planes, across, 1, &marks, channels);
                 let [dz, dy, dx] = PLACES[channel];
-                let wanted = (dz * 4 + 2 + dy) * width + 2 * x + dx;
-                for (place, label) in planes.iter().enumerate() {
-                    let own = place / width % 4 >= 2;
-                    let label_wanted = if own { u8::from(place == wanted) } else { 9 };
-                    assert_eq!(*label, label_wanted, "{channels} channels, {at}, {place}");
-                }
+                let mut wanted = [9, 9, 9, 9, 0, 0, 0, 0].repeat(2);
+                let column = 2 * x + dx;
+                wanted[(dz * 4 + 2 + dy) * across + column / WORD] = 1_u64 << (column % WORD);
+                assert_eq!(
+                    planes, wanted,
+                    "{channels} channels, voxel {x}, channel {channel}"
+                );
             }
         }
     }

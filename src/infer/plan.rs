@@ -172,12 +172,16 @@ fn rows_claimed(layer: &Layer, [_, _, width]: [usize; 3]) -> usize {
 
 /// Runs the head on `features`: each of the numbered `planes` is handed row after row of the plane of voxels with its number,
 /// the channels as [`Layer::channels`] counts them.
-pub(super) fn run_head<'a, I: DoubleEndedIterator<Item = (usize, &'a mut [u8])> + Send>(
+pub(super) fn run_head<
+    'a,
+    T: Send + 'a,
+    I: DoubleEndedIterator<Item = (usize, &'a mut [T])> + Send,
+>(
     head: &Layer,
     features: &Halo,
     how: &How,
     planes: impl IntoIterator<Item = I>,
-    take: impl Fn(&mut [u8], usize, &[u8]) + Sync,
+    take: impl Fn(&mut [T], usize, &[u8]) + Sync,
 ) -> Result<(), OutOfBounds> {
     let sources = [features];
     let offsets = offsets(head, &sources);

@@ -10,7 +10,7 @@ use crate::outcome::{Priority, Why};
 use crate::refusal::Refusal;
 use crate::series::{Geometry, SeriesLimits, SeriesRules, SliceGeometry, choose, gate};
 use crate::units::{Percent, Spacing};
-use crate::volume::{Grid3, ReducedSlice, Volume, VolumeLimits, plausible, stack};
+use crate::volume::{BitMask, Grid3, ReducedSlice, Volume, VolumeLimits, plausible, stack};
 
 /// Every bound and rule of the pipeline.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -148,7 +148,7 @@ fn find_lesions(
     lung: &LungMask,
     network: &mut dyn Backend,
     model: &ModelManifest,
-) -> Result<Grid3<u8>, Why> {
+) -> Result<BitMask, Why> {
     let region = lung.network_box(model.input.margin_voxels, model.input.multiple);
     let crop = volume.hu.crop(region, crate::units::Hu::AIR.get());
     let found = network.segment(&crop).map_err(Why::Failed)?;
@@ -157,21 +157,8 @@ fn find_lesions(
             "the network's mask has another shape than its input",
         ));
     }
-    let mut lesion = Grid3::filled(volume.hu.shape(), 0_u8);
-    let [start_z, start_y, start_x] = region.start;
-    let [depth, height, width] = found.shape();
-    for z in 0..depth {
-        for y in 0..height {
-            // The box may reach past the volume: what lies there is air.
-            let to = lesion.row_mut(start_z + z, start_y + y);
-            let to = to.get_mut(start_x..).unwrap_or(&mut []);
-            let inside = width.min(to.len());
-            if let (Some(to), Some(from)) = (to.get_mut(..inside), found.row(z, y).get(..inside)) {
-                to.copy_from_slice(from);
-            }
-        }
-    }
-    Ok(lesion)
+    // The box may reach past the volume: what lies there is air.
+    Ok(found.placed(volume.hu.shape(), region.start))
 }
 
 fn rules(model: &ModelManifest) -> FindingRules {

@@ -44,6 +44,40 @@ impl BitMask {
         mask
     }
 
+    /// The mask of `shape` whose words, row by row, are `words`; `None` where they are not as many, or have bits past the
+    /// last column.
+    pub fn from_words(shape: [usize; 3], words: Vec<u64>) -> Option<BitMask> {
+        let mask = BitMask::empty(shape);
+        let [_, _, width] = shape;
+        let past = |row: &[u64]| {
+            parts(width..mask.across * WORD)
+                .any(|(word, bits)| row.get(word).is_some_and(|word| word & bits != 0))
+        };
+        let fits =
+            words.len() == mask.words.len() && !words.chunks_exact(mask.across.max(1)).any(past);
+        fits.then_some(BitMask { words, ..mask })
+    }
+
+    /// The mask in an empty one of `shape`, its first voxel at `start`; what reaches past `shape` is left out.
+    #[must_use]
+    pub fn placed(&self, shape: [usize; 3], start: [usize; 3]) -> BitMask {
+        let mut placed = BitMask::empty(shape);
+        let [start_z, start_y, start_x] = start;
+        self.runs(|z, y, columns| {
+            let columns = start_x + columns.start..start_x + columns.end;
+            placed.fill(start_z + z, start_y + y, columns);
+        });
+        placed
+    }
+
+    /// Voxels in one of the masks only; both of one shape.
+    pub fn differing(&self, other: &BitMask) -> usize {
+        let pairs = self.words.iter().zip(&other.words);
+        pairs
+            .map(|(one, other)| (one ^ other).count_ones() as usize)
+            .sum()
+    }
+
     /// Planes, rows, columns.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
@@ -126,20 +160,30 @@ impl BitMask {
         words.filter(|_| y < height).unwrap_or(&mut [])
     }
 
-    /// Words a row, and all words row by row.
-    pub(super) fn words(&self) -> (usize, &[u64]) {
+    /// Words a row, and all words row by row: 64 columns each, the first one lowest.
+    pub fn words(&self) -> (usize, &[u64]) {
         (self.across, &self.words)
+    }
+
+    /// The same, to be written; bits past the last column have to stay 0.
+    pub fn words_mut(&mut self) -> (usize, &mut [u64]) {
+        (self.across, &mut self.words)
     }
 }
 
 /// Marks of 0 and 1 as bits, the first one lowest. Two loops, this one and the caller's, each of which takes many at a time.
 fn gathered(marks: &[u8; WORD]) -> u64 {
-    // The product brings the lowest bits of eight bytes together in its highest byte; no two meet anywhere else.
-    const TOGETHER: u64 = 0x0102_0408_1020_4080;
     let (eights, _) = marks.as_chunks::<8>();
-    let bits = |eight: &[u8; 8]| u64::from_le_bytes(*eight).wrapping_mul(TOGETHER) >> 56;
     let eights = eights.iter().rev();
-    eights.fold(0, |word, eight| word << 8 | bits(eight))
+    eights.fold(0, |word, eight| {
+        word << 8 | together(u64::from_le_bytes(*eight))
+    })
+}
+
+/// Eight bytes of 0 and 1 as bits, the lowest one first.
+pub fn together(ones: u64) -> u64 {
+    // The product brings the lowest bits of eight bytes together in its highest byte; no two meet anywhere else.
+    ones.wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 fn ones(words: &[u64]) -> usize {
@@ -208,10 +252,33 @@ mod tests {
                 again.fill(z, y, columns);
             });
             assert_eq!(again, mask);
+            let (_, words) = mask.words();
+            assert_eq!(BitMask::from_words([1, 2, width], words.to_vec()).as_ref(), Some(&mask));
             for (at, cell) in cells.iter().take(width).enumerate() {
                 assert_eq!(mask.any(0, 0, at..at + 1), *cell == 1);
             }
         }
+    }
+
+    #[test]
+    fn words_that_are_no_mask_are_refused() {
+        assert!(BitMask::from_words([1, 1, 65], vec![u64::MAX, 1]).is_some());
+        assert!(BitMask::from_words([1, 1, 65], vec![u64::MAX, 2]).is_none());
+        assert!(BitMask::from_words([1, 1, 65], vec![u64::MAX]).is_none());
+        assert!(BitMask::from_words([2, 1, 64], vec![u64::MAX; 2]).is_some());
+        assert!(BitMask::from_words([0, 0, 0], vec![]).is_some());
+    }
+
+    #[test]
+    fn a_mask_is_placed_in_another_shape() {
+        let mut small = BitMask::empty([1, 2, 3]);
+        small.fill(0, 0, 0..2);
+        small.fill(0, 1, 2..3);
+        let placed = small.placed([3, 3, 5], [2, 1, 3]);
+        assert_eq!(placed.count(), 2);
+        assert!(placed.any(2, 1, 3..4) && placed.any(2, 1, 4..5));
+        assert_eq!(small.differing(&small.placed([1, 2, 3], [0, 0, 1])), 3);
+        assert_eq!(small.placed([1, 1, 3], [1, 0, 0]).count(), 0);
     }
 
     #[test]

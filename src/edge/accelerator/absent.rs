@@ -4,7 +4,7 @@ use super::{Standing, Tell, Trouble};
 use crate::config::EngineSettings;
 use crate::infer::EngineOptions;
 use crate::model::ModelPackage;
-use crate::volume::Grid3;
+use crate::volume::{BitMask, Grid3};
 
 /// No accelerator.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Accelerator {
     }
 
     /// Never a mask.
-    pub(super) fn segment(&mut self, _hu: &Grid3<i16>) -> Option<(String, Grid3<u8>)> {
+    pub(super) fn segment(&mut self, _hu: &Grid3<i16>) -> Option<(String, BitMask)> {
         None
     }
 }

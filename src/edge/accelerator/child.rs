@@ -38,7 +38,10 @@ pub fn serve(library: &Path) -> Result<(), Failure> {
         let hu = from_bytes(&bytes).ok_or_else(|| broken("no volume came".to_owned()))?;
         drop(bytes);
         let answer: Result<Vec<u8>, Fault> = match kind {
-            Kind::Segment => network.segment(&hu).map(|labels| labels.values().to_vec()),
+            Kind::Segment => network.segment(&hu).map(|mask| {
+                let (_, words) = mask.words();
+                words.iter().flat_map(|word| word.to_le_bytes()).collect()
+            }),
             Kind::Logits => network.logits(&hu).map(|logits| {
                 let values = logits.values().iter();
                 values.flat_map(|logit| logit.to_le_bytes()).collect()

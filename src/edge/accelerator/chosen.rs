@@ -3,7 +3,7 @@
 use super::Accelerator;
 use crate::fault::Fault;
 use crate::infer::Backend;
-use crate::volume::Grid3;
+use crate::volume::{BitMask, Grid3};
 
 /// Both engines as one; it takes the name of the one that ran last.
 pub(in crate::edge) struct Chosen<'a> {
@@ -31,11 +31,11 @@ impl Backend for Chosen<'_> {
         &self.ran
     }
 
-    fn segment(&mut self, hu: &Grid3<i16>) -> Result<Grid3<u8>, Fault> {
+    fn segment(&mut self, hu: &Grid3<i16>) -> Result<BitMask, Fault> {
         let accelerator = self.accelerator.as_mut();
-        if let Some((name, labels)) = accelerator.and_then(|one| one.segment(hu)) {
+        if let Some((name, mask)) = accelerator.and_then(|one| one.segment(hu)) {
             self.ran = name;
-            return Ok(labels);
+            return Ok(mask);
         }
         self.cpu.name().clone_into(&mut self.ran);
         self.cpu.segment(hu)

@@ -7,7 +7,7 @@ use super::{Standing, Tell, Trouble};
 use crate::config::EngineSettings;
 use crate::infer::{Backend, EngineOptions};
 use crate::model::ModelPackage;
-use crate::volume::Grid3;
+use crate::volume::{BitMask, Grid3};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -81,7 +81,7 @@ impl Accelerator {
     }
 
     /// The mask of `hu` and the engine's name; `None` where the CPU engine has to run.
-    pub(super) fn segment(&mut self, hu: &Grid3<i16>) -> Option<(String, Grid3<u8>)> {
+    pub(super) fn segment(&mut self, hu: &Grid3<i16>) -> Option<(String, BitMask)> {
         if let State::Trying(passed) = &self.state {
             match passed.try_recv() {
                 Ok(remote) => self.state = State::Used(remote),
@@ -92,8 +92,8 @@ impl Accelerator {
         let State::Used(remote) = &mut self.state else {
             return None;
         };
-        match guarded(|| remote.labels(hu)) {
-            Ok(labels) => Some((remote.name().to_owned(), labels)),
+        match guarded(|| remote.mask(hu)) {
+            Ok(mask) => Some((remote.name().to_owned(), mask)),
             Err(trouble) => {
                 self.state = State::NotUsed;
                 not_used(trouble, &self.tell);

@@ -6,7 +6,7 @@ use crate::config::EngineSettings;
 use crate::fault::Fault;
 use crate::infer::Backend;
 use crate::model::ModelPackage;
-use crate::volume::Grid3;
+use crate::volume::{BitMask, Grid3};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -120,16 +120,16 @@ impl Remote {
     }
 
     /// The mask of a volume. Errors: [`Trouble`]; the process may be gone then.
-    pub fn labels(&mut self, hu: &Grid3<i16>) -> Result<Grid3<u8>, Trouble> {
-        let labels = self.answer(Kind::Segment, hu, 1)?;
-        if labels.iter().any(|label| *label > 1) {
-            return Err(Trouble::Failed("it gave a label above 1".to_owned()));
-        }
-        grid(hu, labels)
+    pub fn mask(&mut self, hu: &Grid3<i16>) -> Result<BitMask, Trouble> {
+        let words = BitMask::empty(hu.shape()).words().1.len();
+        let bytes = self.answer(Kind::Segment, hu, words * size_of::<u64>())?;
+        let (chunks, _) = bytes.as_chunks::<8>();
+        let words = chunks.iter().map(|chunk| u64::from_le_bytes(*chunk));
+        BitMask::from_words(hu.shape(), words.collect())
+            .ok_or_else(|| Trouble::Failed("it marked what lies beside the volume".to_owned()))
     }
 
-    fn answer(&mut self, kind: Kind, hu: &Grid3<i16>, width: usize) -> Result<Vec<u8>, Trouble> {
-        let length = hu.len().saturating_mul(width);
+    fn answer(&mut self, kind: Kind, hu: &Grid3<i16>, length: usize) -> Result<Vec<u8>, Trouble> {
         let bytes_max = length.max(TEXT_BYTES_MAX);
         match self.ask(kind, &[&to_bytes(hu)], bytes_max)? {
             (Kind::Answer, bytes) if bytes.len() == length => Ok(bytes),
@@ -208,16 +208,17 @@ impl Backend for Remote {
         &self.name
     }
 
-    fn segment(&mut self, hu: &Grid3<i16>) -> Result<Grid3<u8>, Fault> {
-        self.labels(hu).map_err(|trouble| self.fault(trouble))
+    fn segment(&mut self, hu: &Grid3<i16>) -> Result<BitMask, Fault> {
+        self.mask(hu).map_err(|trouble| self.fault(trouble))
     }
 
     fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault> {
-        let bytes = self.answer(Kind::Logits, hu, 4);
+        let bytes = self.answer(Kind::Logits, hu, hu.len().saturating_mul(4));
         let logits = bytes.and_then(|bytes| {
             let (chunks, _) = bytes.as_chunks::<4>();
             let values = chunks.iter().map(|chunk| f32::from_le_bytes(*chunk));
-            grid(hu, values.collect())
+            Grid3::from_values(hu.shape(), values.collect())
+                .map_err(|error| Trouble::Failed(error.to_string()))
         });
         logits.map_err(|trouble| self.fault(trouble))
     }
@@ -236,10 +237,6 @@ fn spawned(order: &Order) -> std::io::Result<(Child, Channel)> {
         .stdout(Stdio::from(messages))
         .spawn()?;
     Ok((child, Channel::new(ours)))
-}
-
-fn grid<T: Copy + Default>(hu: &Grid3<i16>, values: Vec<T>) -> Result<Grid3<T>, Trouble> {
-    Grid3::from_values(hu.shape(), values).map_err(|error| Trouble::Failed(error.to_string()))
 }
 
 fn text(bytes: &[u8]) -> String {

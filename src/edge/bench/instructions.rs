@@ -14,7 +14,7 @@ use crate::model::ModelPackage;
 use crate::pipeline::{PipelineLimits, PipelineSlice, Stage, Triage, triage_in_stages};
 use crate::preview::{Caption, Outlines, picture};
 use crate::units::Hu;
-use crate::volume::{Grid3, Region};
+use crate::volume::{BitMask, Grid3, Region};
 use crate::wire::IntendedUse;
 use std::path::Path;
 
@@ -195,8 +195,8 @@ impl Backend for Threshold {
         "threshold"
     }
 
-    fn segment(&mut self, hu: &Grid3<i16>) -> Result<Grid3<u8>, Fault> {
-        Ok(hu.map(|hu| u8::from(MARKED_HU.contains(hu))))
+    fn segment(&mut self, hu: &Grid3<i16>) -> Result<BitMask, Fault> {
+        Ok(BitMask::of(hu, |hu| MARKED_HU.contains(&hu)))
     }
 
     fn logits(&mut self, hu: &Grid3<i16>) -> Result<Grid3<f32>, Fault> {

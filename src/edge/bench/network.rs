@@ -4,7 +4,7 @@ use super::samples::Samples;
 use crate::edge::{Clock, Failure, load_model};
 use crate::fault::Fault;
 use crate::infer::{Backend, EngineOptions, Int8Network, Isa, LayerCost, Network};
-use crate::volume::Grid3;
+use crate::volume::{BitMask, Grid3};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -61,15 +61,15 @@ impl NetworkBench {
         Ok((bench, took))
     }
 
-    /// Runs the network once, from HU to labels.
-    pub fn run(&mut self) -> Result<(Grid3<u8>, Duration), Failure> {
+    /// Runs the network once, from HU to the mask.
+    pub fn run(&mut self) -> Result<(BitMask, Duration), Failure> {
         let began = self.clock.elapsed();
-        let labels = match &mut self.engine {
+        let mask = match &mut self.engine {
             Loaded::Int8(network) => network.segment(&self.volume),
             Loaded::Tract(network) => network.segment(&self.volume),
         };
         let took = self.clock.elapsed().saturating_sub(began);
-        Ok((labels.map_err(failed)?, took))
+        Ok((mask.map_err(failed)?, took))
     }
 
     /// What each layer costs and how long it takes over `repeats` runs; nothing for tract.
