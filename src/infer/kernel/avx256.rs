@@ -53,6 +53,8 @@ macro_rules! instruction_set {
                 type Inputs = __m256i;
                 type Scales = [__m256; 2];
 
+                const STEPS: bool = false;
+
                 #[inline(always)]
                 unsafe fn sums(from: *const i32) -> Pair {
                     unsafe { pair(from.cast()) }

@@ -39,6 +39,8 @@ impl Vectors for Zmm {
     type Inputs = __m512i;
     type Scales = __m512;
 
+    const STEPS: bool = true;
+
     #[inline(always)]
     unsafe fn sums(from: *const i32) -> __m512i {
         unsafe { _mm512_loadu_si512(from.cast()) }

@@ -36,6 +36,10 @@ pub(super) trait Vectors: Sized {
     /// A scale for each output channel.
     type Scales: Copy;
 
+    /// Whether the usual distances of voxels get code of their own: where a tile is so wide that its addresses do not fit
+    /// the registers.
+    const STEPS: bool;
+
     /// Reads 16 sums.
     unsafe fn sums(from: *const i32) -> Self::Sums;
     /// Reads [`VECTOR`] weights.
@@ -77,7 +81,8 @@ pub(super) unsafe fn voxel_by_voxel<V: Vectors, const B: usize, const T: usize>(
     weights: [V::Weights; B],
 ) {
     for t in 0..T {
-        let four = unsafe { V::inputs(input.add(t * step)) };
+        // `Rows::check` has seen that nothing wraps: no code to see it again.
+        let four = unsafe { V::inputs(input.wrapping_add(t.wrapping_mul(step))) };
         for b in 0..B {
             sums[t][b] = unsafe { V::added(sums[t][b], four, weights[b]) };
         }
@@ -105,7 +110,7 @@ pub(super) unsafe fn plain<V: Vectors, const B: usize, const T: usize>(
         let offsets = rows.offsets.pairs.get_unchecked(place.pair);
         for (source, offsets) in rows.sources.iter().zip(offsets) {
             // Where the distance of voxels is known, addresses need no register.
-            weights = match source.step {
+            weights = match source.step * usize::from(V::STEPS) {
                 8 => add::<V, B, T, 8>(source, offsets, &mut sums, weights, place),
                 16 => add::<V, B, T, 16>(source, offsets, &mut sums, weights, place),
                 32 => add::<V, B, T, 32>(source, offsets, &mut sums, weights, place),
