@@ -1,7 +1,7 @@
 //! From open to ended: which series is quiet, which looks complete ahead of that, and what they are handed out with.
 
 use super::early::Early;
-use super::files::{Phase, Tracked};
+use super::files::{Group, Phase, Tracked};
 use super::machine::{Action, Intake};
 use super::series::{ClosedSeries, Collecting, Ended, Ready, SeriesFacts, Slice};
 use crate::ids::{FindingId, SeriesKey};
@@ -226,11 +226,9 @@ impl Intake {
 
     /// What is said of a series whose broken files did not get whole in time.
     fn unreadable(&self, key: &SeriesKey, series: &Collecting, waiting: usize) -> Refusal {
-        let mut own = self
-            .files
-            .values()
-            .filter(|tracked| tracked.series.as_ref() == Some(key));
-        let own = own.find_map(|tracked| tracked.refusal.as_deref());
+        let named = Group::OnTheWay(Some(key.clone()));
+        let mut own = self.files.group(&named);
+        let own = own.find_map(|(_, tracked)| tracked.refusal.as_deref());
         match own {
             Some(refusal) if series.slices.is_empty() => refusal.clone(),
             Some(_) | None => Refusal::Unreadable { files: waiting },
@@ -250,22 +248,23 @@ impl Intake {
             .collect();
         let beside = |path: &Path| path.parent().is_some_and(|parent| folders.contains(parent));
         let written = self.written_between(series);
-        let may_be_ours = |path: &Path, tracked: &Tracked| match (&tracked.phase, &tracked.series) {
-            (Phase::PutBack(other), _) => other == key,
-            (Phase::Held(_) | Phase::Known(_) | Phase::Foreign, _) => false,
-            (Phase::Growing | Phase::Reading | Phase::Broken { .. }, Some(other)) => other == key,
-            (Phase::Growing | Phase::Reading | Phase::Broken { .. }, None) => {
-                let in_time = match tracked.refusal {
-                    Some(_) => written.contains(&tracked.modified),
-                    None => tracked.first_seen <= quiet_at,
-                };
-                in_time && beside(path)
-            }
+        let may_be_ours = |path: &Path, tracked: &Tracked| {
+            let in_time = match tracked.refusal {
+                Some(_) => written.contains(&tracked.modified),
+                None => tracked.first_seen <= quiet_at,
+            };
+            in_time && beside(path)
         };
-        self.files
-            .iter()
-            .filter(|(path, tracked)| may_be_ours(path, tracked))
-            .count()
+        let named = [
+            Group::PutBack(key.clone()),
+            Group::OnTheWay(Some(key.clone())),
+        ];
+        let named: usize = named.iter().map(|group| self.files.count(group)).sum();
+        let nobodys = self.files.group(&Group::OnTheWay(None));
+        named
+            + nobodys
+                .filter(|(path, tracked)| may_be_ours(path, tracked))
+                .count()
     }
 
     /// The times of change of a series' files, widened by the quiet time on both sides. Both ends come from the file
@@ -291,19 +290,9 @@ impl Intake {
     }
 
     fn marks_of(&self, key: &SeriesKey) -> Vec<FileMark> {
-        let ours = |tracked: &Tracked| match &tracked.phase {
-            Phase::Held(held) | Phase::Known(held) => held == key,
-            Phase::Growing
-            | Phase::Reading
-            | Phase::Foreign
-            | Phase::PutBack(_)
-            | Phase::Broken { .. } => false,
-        };
-        self.files
-            .iter()
-            .filter(|(_, tracked)| ours(tracked))
-            .map(|(path, tracked)| tracked.mark(path))
-            .collect()
+        let own = [Group::Held(key.clone()), Group::Known(key.clone())];
+        let own = own.iter().flat_map(|group| self.files.group(group));
+        own.map(|(path, tracked)| tracked.mark(path)).collect()
     }
 
     /// Other series of the same study that are open or were closed in this run.
@@ -354,8 +343,8 @@ impl Intake {
                 self.studies.pop_first();
             }
         }
-        self.files.change_phase(
-            &Phase::Held(closed.key.clone()),
+        self.files.regroup(
+            &Group::Held(closed.key.clone()),
             &Phase::Known(closed.key.clone()),
         );
         self.take_up_what_was_put_back(now);
@@ -380,7 +369,8 @@ impl Intake {
 
     pub(super) fn remember(&mut self, closed: ClosedSeries, silent_since: Option<Moment>) {
         for mark in &closed.files {
-            self.marks.insert(mark.path, (*mark, closed.key.clone()));
+            let known = (mark.bytes, mark.modified, closed.key.clone());
+            self.marks.insert(mark.path, known);
         }
         let ended = Ended {
             content: closed.content,

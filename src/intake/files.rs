@@ -21,15 +21,6 @@ pub struct FileSeen {
     pub modified: WallTime,
 }
 
-/// The mark of the file at `path` for the ledger.
-pub(super) fn mark(path: &Path, bytes: u64, modified: WallTime) -> FileMark {
-    FileMark {
-        path: PathDigest::of(path),
-        bytes,
-        modified,
-    }
-}
-
 /// What the machine remembers of one file. There may be very many: it is kept small.
 #[derive(Clone, Debug)]
 pub(super) struct Tracked {
@@ -95,6 +86,24 @@ impl Phase {
     }
 }
 
+/// Files that are asked for together: with very many in the folder, no question may look at them all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Group {
+    /// Growing, with a reader or broken: it may hold a slice yet, of the series that it named, if it named one.
+    OnTheWay(Option<SeriesKey>),
+    /// [`Phase::Held`].
+    Held(SeriesKey),
+    /// [`Phase::Known`].
+    Known(SeriesKey),
+    /// [`Phase::PutBack`].
+    PutBack(SeriesKey),
+    /// [`Phase::Foreign`].
+    Foreign,
+}
+
+/// The paths of each group; none is empty.
+type Groups = BTreeMap<Group, BTreeSet<Arc<OsStr>>>;
+
 /// What a look at a file showed.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Sight {
@@ -109,6 +118,7 @@ pub(super) enum Sight {
 pub(super) struct Files {
     // By the path's bytes: comparing paths part by part would cost more than all else of a scan.
     tracked: BTreeMap<Arc<OsStr>, Tracked>,
+    groups: Groups,
     /// What is to be read when; an entry that the file's phase does not bear out is void.
     due: BTreeSet<(Moment, Arc<OsStr>)>,
     reading: usize,
@@ -120,21 +130,31 @@ impl Files {
         self.tracked.get(path.as_os_str())
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Path, &Tracked)> {
-        let files = self.tracked.iter();
-        files.map(|(path, tracked)| (Path::new(path), tracked))
+    /// The files of a group.
+    pub(super) fn group(&self, group: &Group) -> impl Iterator<Item = (&Path, &Tracked)> {
+        let paths = self.groups.get(group).into_iter().flatten();
+        paths.filter_map(|path| Some((Path::new(path), self.tracked.get(path)?)))
     }
 
-    /// The series that files are known to belong to, each as often as it has files.
+    /// How many files a group has.
+    pub(super) fn count(&self, group: &Group) -> usize {
+        self.groups.get(group).map_or(0, BTreeSet::len)
+    }
+
+    /// The series that files are known to belong to.
     pub(super) fn series(&self) -> impl Iterator<Item = &SeriesKey> {
-        self.values().filter_map(|file| match &file.phase {
-            Phase::Held(key) | Phase::Known(key) | Phase::PutBack(key) => Some(key),
-            Phase::Growing | Phase::Reading | Phase::Foreign | Phase::Broken { .. } => None,
+        self.groups.keys().filter_map(|group| match group {
+            Group::Held(key) | Group::Known(key) | Group::PutBack(key) => Some(key),
+            Group::OnTheWay(_) | Group::Foreign => None,
         })
     }
 
-    pub(super) fn values(&self) -> impl Iterator<Item = &Tracked> {
-        self.tracked.values()
+    /// The series with files that were put back, and how many.
+    pub(super) fn put_back(&self) -> impl Iterator<Item = (&SeriesKey, usize)> {
+        self.groups.iter().filter_map(|(group, paths)| match group {
+            Group::PutBack(key) => Some((key, paths.len())),
+            Group::OnTheWay(_) | Group::Held(_) | Group::Known(_) | Group::Foreign => None,
+        })
     }
 
     /// A listing begins.
@@ -144,9 +164,14 @@ impl Files {
 
     /// A listing is through: a file that went away keeps what was read from it; a fresh file of its name starts anew.
     pub(super) fn end_scan(&mut self) {
-        let scans = self.scans;
-        self.tracked
-            .retain(|_, tracked| tracked.listed == scans || tracked.in_flight);
+        let (scans, groups) = (self.scans, &mut self.groups);
+        self.tracked.retain(|path, tracked| {
+            let stays = tracked.listed == scans || tracked.in_flight;
+            if !stays {
+                leave(groups, &tracked.group(), path);
+            }
+            stays
+        });
     }
 
     /// A file as it is now. One not known yet starts in the phase that `at_first_sight` gives, unless `files_max` are.
@@ -162,7 +187,10 @@ impl Files {
             if known < files_max {
                 let phase = at_first_sight(&seen);
                 let tracked = Tracked::new(&seen, now, phase, self.scans);
-                self.tracked.insert(seen.path.as_os_str().into(), tracked);
+                let path: Arc<OsStr> = seen.path.as_os_str().into();
+                let group = self.groups.entry(tracked.group()).or_default();
+                group.insert(Arc::clone(&path));
+                self.tracked.insert(path, tracked);
             }
             return Sight::Still;
         };
@@ -176,19 +204,9 @@ impl Files {
         tracked.first_seen = now;
         tracked.refusal = None;
         (tracked.bytes, tracked.modified) = (seen.bytes, seen.modified);
-        let before = std::mem::replace(&mut tracked.phase, Phase::Growing);
+        let before = tracked.phase.clone();
+        self.set_phase(&seen.path, Phase::Growing);
         Sight::Changed(seen.path, before)
-    }
-
-    /// The series with files that were put back, and how many.
-    pub(super) fn put_back(&self) -> BTreeMap<&SeriesKey, usize> {
-        let mut counts = BTreeMap::new();
-        for tracked in self.tracked.values() {
-            if let Phase::PutBack(key) = &tracked.phase {
-                *counts.entry(key).or_insert(0) += 1;
-            }
-        }
-        counts
     }
 
     /// The writer of a file closed it: it need not hold still first.
@@ -207,8 +225,23 @@ impl Files {
         if let Phase::Broken { retry_at } = phase {
             self.is_due(retry_at, path);
         }
-        if let Some(tracked) = self.tracked.get_mut(path.as_os_str()) {
-            tracked.phase = phase;
+        self.change(path.as_os_str(), |tracked| tracked.phase = phase);
+    }
+
+    /// Changes what is known of a file, and with it its group.
+    fn change(&mut self, path: &OsStr, change: impl FnOnce(&mut Tracked)) {
+        let Some((path, _)) = self.tracked.get_key_value(path) else {
+            return;
+        };
+        let path = Arc::clone(path);
+        if let Some(tracked) = self.tracked.get_mut(&path) {
+            let before = tracked.group();
+            change(tracked);
+            let after = tracked.group();
+            if before != after {
+                leave(&mut self.groups, &before, &path);
+                self.groups.entry(after).or_default().insert(path);
+            }
         }
     }
 
@@ -219,34 +252,32 @@ impl Files {
         }
     }
 
-    /// All files that stand at `from` go to `to`.
-    pub(super) fn change_phase(&mut self, from: &Phase, to: &Phase) {
-        for (path, tracked) in &mut self.tracked {
-            if tracked.phase == *from {
-                tracked.phase = to.clone();
-                if let Phase::Broken { retry_at } = to {
-                    self.due.insert((*retry_at, Arc::clone(path)));
-                }
+    /// All files of a group go to a phase.
+    pub(super) fn regroup(&mut self, from: &Group, to: &Phase) {
+        let own = match from {
+            // Closed, and needed again: what it names is known already.
+            Group::Known(key) => Some(key),
+            Group::OnTheWay(_) | Group::Held(_) | Group::PutBack(_) | Group::Foreign => None,
+        };
+        for path in self.groups.remove(from).unwrap_or_default() {
+            let Some(tracked) = self.tracked.get_mut(&path) else {
+                continue;
+            };
+            if let Some(own) = own {
+                tracked.series = Some(own.clone());
             }
-        }
-    }
-
-    /// The files of `key`, closed, are needed again.
-    pub(super) fn read_again(&mut self, key: &SeriesKey) {
-        let known = Phase::Known(key.clone());
-        for tracked in self.tracked.values_mut() {
-            if tracked.phase == known {
-                tracked.series = Some(key.clone());
+            tracked.phase = to.clone();
+            let group = self.groups.entry(tracked.group()).or_default();
+            if let Phase::Broken { retry_at } = to {
+                self.due.insert((*retry_at, Arc::clone(&path)));
             }
+            group.insert(path);
         }
-        self.change_phase(&known, &Phase::due());
     }
 
     /// What the answer to a read told of the file.
     pub(super) fn was_read(&mut self, path: &Path, series: Option<SeriesKey>, phase: Phase) {
-        if let Some(tracked) = self.tracked.get_mut(path.as_os_str()) {
-            tracked.series = series;
-        }
+        self.change(path.as_os_str(), |tracked| tracked.series = series);
         self.set_phase(path, phase);
     }
 
@@ -311,10 +342,36 @@ impl Files {
     }
 }
 
+/// Takes a file out of its group.
+fn leave(groups: &mut Groups, group: &Group, path: &OsStr) {
+    if let Some(paths) = groups.get_mut(group) {
+        paths.remove(path);
+        if paths.is_empty() {
+            groups.remove(group);
+        }
+    }
+}
+
 impl Tracked {
+    fn group(&self) -> Group {
+        match &self.phase {
+            Phase::Growing | Phase::Reading | Phase::Broken { .. } => {
+                Group::OnTheWay(self.series.clone())
+            }
+            Phase::Held(key) => Group::Held(key.clone()),
+            Phase::Known(key) => Group::Known(key.clone()),
+            Phase::PutBack(key) => Group::PutBack(key.clone()),
+            Phase::Foreign => Group::Foreign,
+        }
+    }
+
     /// Its mark for the ledger; it stands at `path`.
     pub(super) fn mark(&self, path: &Path) -> FileMark {
-        mark(path, self.bytes, self.modified)
+        FileMark {
+            path: PathDigest::of(path),
+            bytes: self.bytes,
+            modified: self.modified,
+        }
     }
 
     fn new(seen: &FileSeen, now: Moment, phase: Phase, listed: u64) -> Tracked {

@@ -1,14 +1,14 @@
 //! The intake machine: `(event, now)` in, actions out.
 
 use super::early::Early;
-use super::files::{FileSeen, Files, Phase, Sight, is_skipped, mark};
+use super::files::{FileSeen, Files, Group, Phase, Sight, is_skipped};
 use super::pace::Paces;
 use super::series::{Arrival, ClosedSeries, Collecting, Ended, Open, Ready, SeriesFacts};
 use crate::ids::SeriesKey;
 use crate::refusal::Refusal;
 use crate::series::SeriesLimits;
-use crate::store::{FileMark, PaceRecord, PathDigest};
-use crate::units::Moment;
+use crate::store::{PaceRecord, PathDigest};
+use crate::units::{Moment, WallTime};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,6 +60,9 @@ impl Default for IntakeLimits {
         }
     }
 }
+
+/// Of each file of an ended series its size and its time of last change then, and the series.
+pub(super) type Marks = BTreeMap<PathDigest, (u64, WallTime, SeriesKey)>;
 
 /// The wait between tries of a broken file doubles so often: from 5 s to about 5 minutes.
 const RETRY_DOUBLINGS_MAX: u8 = 6;
@@ -161,7 +164,7 @@ pub struct Intake {
     pub(super) files: Files,
     pub(super) open: Open,
     pub(super) ended: BTreeMap<SeriesKey, Ended>,
-    pub(super) marks: BTreeMap<PathDigest, (FileMark, SeriesKey)>,
+    pub(super) marks: Marks,
     pub(super) studies: BTreeMap<SeriesKey, SeriesFacts>,
     /// Series with files that were put back.
     pub(super) put_back: BTreeSet<SeriesKey>,
@@ -276,7 +279,7 @@ impl Intake {
         }
         self.files.end_scan();
         if !self.put_back.is_empty() {
-            self.put_back = self.files.put_back().into_keys().cloned().collect();
+            self.put_back = self.files.put_back().map(|(key, _)| key.clone()).collect();
         }
     }
 
@@ -315,8 +318,7 @@ impl Intake {
         series.withdraw(path, now);
         if series.refusal.is_some() {
             series.let_go();
-            self.files
-                .change_phase(&Phase::Held(key.clone()), &Phase::due());
+            self.files.regroup(&Group::Held(key.clone()), &Phase::due());
         }
     }
 
@@ -395,7 +397,8 @@ impl Intake {
             let before = self.ended.get(&key).cloned();
             if before.is_some() {
                 // All its files are needed again.
-                self.files.read_again(&key);
+                self.files
+                    .regroup(&Group::Known(key.clone()), &Phase::due());
             }
             let since = before.as_ref().and_then(|before| before.silent_since);
             let mut series = Collecting::new(&arrival, now, before);
@@ -470,8 +473,8 @@ impl Intake {
             if let Some(series) = self.open.get_mut(&key) {
                 series.let_go();
             }
-            let held = Phase::Held(key.clone());
-            self.files.change_phase(&held, &Phase::PutBack(key.clone()));
+            let held = Group::Held(key.clone());
+            self.files.regroup(&held, &Phase::PutBack(key.clone()));
             self.put_back.insert(key);
         }
     }
@@ -483,7 +486,7 @@ impl Intake {
             return;
         }
         let since = |key: &SeriesKey| self.open.get(key).map(|series| series.first_arrival);
-        let counts = self.files.put_back().into_iter();
+        let counts = self.files.put_back();
         let mut waiting: Vec<(Option<Moment>, SeriesKey, usize)> = counts
             .map(|(key, count)| (since(key), key.clone(), count))
             .collect();
@@ -505,7 +508,7 @@ impl Intake {
                 series.taken_up = now;
                 series.waits_for = 0;
             }
-            self.files.change_phase(&Phase::PutBack(key), &Phase::due());
+            self.files.regroup(&Group::PutBack(key), &Phase::due());
         }
     }
 
@@ -526,13 +529,11 @@ fn may_be_instance(seen: &FileSeen) -> bool {
 }
 
 /// A file of a series that the ledger holds as closed, unchanged since, is not read again.
-fn phase_at_first_sight(
-    marks: &BTreeMap<PathDigest, (FileMark, SeriesKey)>,
-    seen: &FileSeen,
-) -> Phase {
-    let offered = mark(&seen.path, seen.bytes, seen.modified);
-    match marks.get(&offered.path) {
-        Some((known, key)) if *known == offered => Phase::Known(key.clone()),
+fn phase_at_first_sight(marks: &Marks, seen: &FileSeen) -> Phase {
+    match marks.get(&PathDigest::of(&seen.path)) {
+        Some((bytes, modified, key)) if (*bytes, *modified) == (seen.bytes, seen.modified) => {
+            Phase::Known(key.clone())
+        }
         Some(_) | None => Phase::Growing,
     }
 }
