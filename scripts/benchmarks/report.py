@@ -161,7 +161,7 @@ def _network(figures: Figures) -> str:
         f"The shipped model on the whole lungs of `{CASE}`, {z} × {y} × {x} = {z * y * x / 1e6:.2f} million voxels: {nets.gmac:.2f} GMAC{done}. "
         f"{len(nets.contestants[0].warm)} rounds. Peak: independent dot products in registers ({nets.isa}), "
         f"{nets.peak_gmacs:.0f} GMAC/s with one thread, {nets.peak_gmacs_two:.0f} with two (medians), taken before and after each run; the shares "
-        "are those of the fastest run against the higher of the two: of what the network asks for, and of what was multiplied. Ours is timed from HU to labels, the others from the packed input to the logits. Cold: a fresh "
+        "are those of the fastest run against the higher of the two: of what the network asks for, and of what was multiplied. Ours is timed from HU to the mask, the others from the packed input to the logits. Cold: a fresh "
         "process loads the file and runs once; import is not counted. The float file is the int8 file with its weights' scales multiplied in.\n\n" + table(head, rows)
     )
 
@@ -247,12 +247,13 @@ def _memory(figures: Figures) -> str:
         [f"program's file, {figures.size.which}", f"{figures.size.megabytes:.1f} MB"],
     ]
     queue = [
-        [str(one["series"]), f"{one['ms_each']:.1f}", f"{one['processor_ms_each']:.1f}", f"{one['peak_kib'] * 1024 / 1e6:.1f}"]
+        [str(one["series"]), str(one["rounds"]), f"{one['ms_each']:.1f}", f"{one['processor_ms_each']:.1f}", f"{one['peak_kib'] * 1024 / 1e6:.1f}"]
         for one in whole.queue
     ]
     return (
         table(["the service", ""], rows)
-        + f"\n\nSeries of {whole.queue[0]['slices']} slices of 256 × 256 that appear at once; until the last one's outcome is on disk, less quiet. "
-        + "What a series costs is its processor time: with few series, part of the other is hidden in the quiet time.\n\n"
-        + table(["series", "ms each", "processor ms each", "most memory, MB"], queue)
+        + f"\n\nSeries of {whole.queue[0]['slices']} slices of 256 × 256 that appear at once; means of as many series, by turns. The time "
+        + "runs from their appearance until the last one's outcome is on disk, the quiet time of 0.5 s included; while many wait, reading and "
+        + "judging share the cores and their caches, which few series do one after the other.\n\n"
+        + table(["series at once", "rounds", "ms each", "processor ms each", "most memory, MB"], queue)
     )

@@ -9,7 +9,7 @@ use super::{Ending, Stopped};
 use crate::config::Config;
 use crate::edge::bench::{
     BenchBroker, ChainReport, DirectReport, QueueReport, StageReport, machine, measure_chain,
-    measure_direct, measure_queue, measure_stages,
+    measure_direct, measure_queues, measure_stages,
 };
 use crate::edge::{
     Failure, Judge, PhantomScan, ScanOrder, Scratch, Service, Told, default_model_folder,
@@ -131,11 +131,8 @@ fn queue(
     }
     let scratch = Scratch::new("bench-small")?;
     let small = phantom(QUEUE_SLICES, QUEUE_MATRIX, scratch.path(), progress)?;
-    let mut all = Vec::new();
-    for series in &arguments.queue {
-        progress.show(&format!("{series} series at once"), true);
-        all.push(measure_queue(broker, model, &small.files, *series)?);
-    }
+    let mut tell = |series| progress.show(&format!("{series} series at once"), true);
+    let all = measure_queues(broker, model, &small.files, &arguments.queue, &mut tell)?;
     progress.end();
     Ok(all)
 }

@@ -116,8 +116,8 @@ pub(super) fn queue_lines(queued: &[QueueReport]) -> Vec<String> {
         lines.push(String::new());
         lines.push(format!(
             "{:<44}{:>10}{:>10}{:>10}",
-            format!("series at once, {} slices each", first.slices),
-            "ms each",
+            format!("series at once, {} slices; for each", first.slices),
+            "wall ms",
             "CPU ms",
             "MB"
         ));
@@ -125,7 +125,7 @@ pub(super) fn queue_lines(queued: &[QueueReport]) -> Vec<String> {
     lines.extend(queued.iter().map(|one| {
         format!(
             "{:<44}{:>10.1}{:>10.1}{:>10.1}",
-            one.series,
+            format!("{}, {} x", one.series, one.rounds),
             millis(one.each),
             millis(one.each_processor),
             megabytes(one.peak_kib * 1024)
@@ -207,6 +207,7 @@ pub(super) fn queue_json(queued: &[QueueReport]) -> Value {
         json!({
             "series": one.series,
             "slices": one.slices,
+            "rounds": one.rounds,
             "ms_each": millis(one.each),
             "processor_ms_each": millis(one.each_processor),
             "peak_kib": one.peak_kib,

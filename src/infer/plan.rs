@@ -11,7 +11,7 @@ use crate::infer::lower::{Kind, Layer, SOURCES_MAX};
 const CLAIM: usize = 1 << 20;
 /// Rows that a thread takes at a time, at most; and a multiple of those that a raised layer takes together.
 const ROWS_CLAIMED: usize = 16;
-/// Rows of the head that are computed before they become labels: they stay in the nearest cache.
+/// Rows of the head that are computed before they become bits of the mask: they stay in the nearest cache.
 const HEAD_ROWS: usize = 8;
 /// Threads are not worth their start below this many bytes of output.
 const SHARED_BYTES_MIN: usize = 1 << 14;

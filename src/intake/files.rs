@@ -130,6 +130,11 @@ impl Files {
         self.tracked.get(path.as_os_str())
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.tracked.len()
+    }
+
     /// The files of a group.
     pub(super) fn group(&self, group: &Group) -> impl Iterator<Item = (&Path, &Tracked)> {
         let paths = self.groups.get(group).into_iter().flatten();

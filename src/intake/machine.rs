@@ -28,7 +28,8 @@ pub struct IntakeLimits {
     pub instances_max: usize,
     /// Slices held in memory over all open series; past it, the youngest series are put back and read again later.
     pub slices_held_max: usize,
-    /// What their pixels may take, bytes: a wide field of view has larger slices. The same holds past it.
+    /// What their pixels and what is known of files may take, bytes: a wide field of view has larger slices. The same holds
+    /// past it.
     pub bytes_held_max: usize,
     /// Files handed out to be read at a time.
     pub reads_max: usize,
@@ -60,6 +61,9 @@ impl Default for IntakeLimits {
         }
     }
 }
+
+/// What is kept of a file, about: its path, its place in the maps here, in a listing and among the marks.
+const FILE_BYTES: usize = 600;
 
 /// Of each file of an ended series its size and its time of last change then, and the series.
 pub(super) type Marks = BTreeMap<PathDigest, (u64, WallTime, SeriesKey)>;
@@ -445,9 +449,16 @@ impl Intake {
         (slices, bytes)
     }
 
+    /// What pixels may take: less in a folder of very many files, so that a long queue takes no more than a short one; but
+    /// always half of the bound.
+    fn bytes_held_max(&self) -> usize {
+        let (most, known) = (self.limits.bytes_held_max, self.files.len() * FILE_BYTES);
+        most.saturating_sub(known).max(most / 2)
+    }
+
     fn is_full(&self) -> bool {
         let (slices, bytes) = self.held();
-        slices >= self.limits.slices_held_max || bytes >= self.limits.bytes_held_max
+        slices >= self.limits.slices_held_max || bytes >= self.bytes_held_max()
     }
 
     fn series_holding(&self) -> usize {
@@ -516,7 +527,7 @@ impl Intake {
     fn room(&self) -> usize {
         let (slices, bytes) = self.held();
         let by_count = self.limits.slices_held_max.saturating_sub(slices);
-        let bytes_left = self.limits.bytes_held_max.saturating_sub(bytes);
+        let bytes_left = self.bytes_held_max().saturating_sub(bytes);
         match bytes.checked_div(slices).filter(|each| *each > 0) {
             Some(each) => by_count.min(bytes_left / each),
             None => by_count,

@@ -23,7 +23,7 @@ pub use instructions::run_for_instructions;
 pub use machine::{Machine, machine};
 pub use network::{MeasuredEngine, NetworkBench, read_volume};
 pub use peak::peak_gmacs;
-pub use queue::{QueueReport, measure_queue};
+pub use queue::{QueueReport, measure_queues};
 pub use samples::Samples;
 pub use service::ALLOCATOR;
 pub use stages::{StageReport, measure_stages};

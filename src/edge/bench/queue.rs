@@ -14,27 +14,80 @@ const QUIET: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_secs(1);
 
 /// What so many series cost.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct QueueReport {
     /// Series that were there at once.
     pub series: u32,
     /// Slices of each.
     pub slices: usize,
-    /// From their appearance until the last one's outcome was on disk, less the quiet time, over their number.
+    /// How often so many appeared.
+    pub rounds: u32,
+    /// From their appearance until the last one's outcome was on disk, the quiet time of 0.5 s included, over their number:
+    /// the mean of the rounds.
     pub each: Duration,
-    /// Processor time that the service used, over their number.
+    /// Processor time that the service used, over their number: the mean of the rounds.
     pub each_processor: Duration,
-    /// The most memory the service held, KiB.
+    /// The most memory the service held in a round, KiB: the median of the rounds.
     pub peak_kib: u64,
 }
 
+/// Lets so many series appear at once as each of `numbers` says: the longest queue twice, shorter ones as often as it takes for
+/// as many series in all, by turns, so that a slow moment of the machine meets them alike. `tell` hears of each round.
+///
+/// Errors: as [`round`].
+pub fn measure_queues(
+    broker: &BenchBroker,
+    model_folder: &Path,
+    files: &[PathBuf],
+    numbers: &[u32],
+    tell: &mut dyn FnMut(u32),
+) -> Result<Vec<QueueReport>, Failure> {
+    let all = 2 * numbers.iter().copied().max().unwrap_or(0);
+    let mut measured: Vec<Vec<Round>> = vec![Vec::new(); numbers.len()];
+    // The number of which the fewest series are done is next.
+    loop {
+        let rounds = |number: &u32| all / (*number).max(1);
+        let pending = numbers.iter().zip(&mut measured);
+        let pending = pending.filter(|(number, done)| done.len() < rounds(number) as usize);
+        let next = pending.min_by_key(|(number, done)| done.len() * **number as usize);
+        let Some((number, done)) = next else { break };
+        tell(*number);
+        done.push(round(broker, model_folder, files, *number)?);
+    }
+    let report = |(number, rounds): (&u32, &Vec<Round>)| {
+        let count = u32::try_from(rounds.len()).unwrap_or(u32::MAX).max(1);
+        let mean = |part: fn(&Round) -> Duration| {
+            rounds.iter().map(part).sum::<Duration>() / count / (*number).max(1)
+        };
+        let mut peaks: Vec<u64> = rounds.iter().map(|round| round.peak_kib).collect();
+        peaks.sort_unstable();
+        QueueReport {
+            series: *number,
+            slices: files.len(),
+            rounds: count,
+            each: mean(|round| round.took),
+            each_processor: mean(|round| round.processor),
+            peak_kib: peaks.get(peaks.len() / 2).copied().unwrap_or(0),
+        }
+    };
+    Ok(numbers.iter().zip(&measured).map(report).collect())
+}
+
+/// What was measured of one queue.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    took: Duration,
+    processor: Duration,
+    peak_kib: u64,
+}
+
 /// Lets `series` copies of the series of `files` appear at once. Errors: the service says nothing of a series.
-pub fn measure_queue(
+fn round(
     broker: &BenchBroker,
     model_folder: &Path,
     files: &[PathBuf],
     series: u32,
-) -> Result<QueueReport, Failure> {
+) -> Result<Round, Failure> {
     let copies = Copies::of(files)?;
     let scratch = Scratch::new("bench-queue")?;
     let export = scratch.folder("export")?;
@@ -61,16 +114,14 @@ pub fn measure_queue(
     for _ in 0..series {
         service.await_closed()?;
     }
-    let took = clock.elapsed().saturating_sub(QUIET);
-    let used = service
+    let took = clock.elapsed();
+    let processor = service
         .processor_time()
         .unwrap_or_default()
         .saturating_sub(used);
-    Ok(QueueReport {
-        series,
-        slices: copies.len(),
-        each: took / series.max(1),
-        each_processor: used / series.max(1),
+    Ok(Round {
+        took,
+        processor,
         peak_kib: service.memory().unwrap_or_default().0,
     })
 }
