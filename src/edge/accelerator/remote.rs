@@ -121,8 +121,9 @@ impl Remote {
 
     /// The mask of a volume. Errors: [`Trouble`]; the process may be gone then.
     pub fn mask(&mut self, hu: &Grid3<i16>) -> Result<BitMask, Trouble> {
-        let words = BitMask::empty(hu.shape()).words().1.len();
-        let bytes = self.answer(Kind::Segment, hu, words * size_of::<u64>())?;
+        let empty = BitMask::empty(hu.shape());
+        let (_, words) = empty.words();
+        let bytes = self.answer(Kind::Segment, hu, size_of_val(words))?;
         let (chunks, _) = bytes.as_chunks::<8>();
         let words = chunks.iter().map(|chunk| u64::from_le_bytes(*chunk));
         BitMask::from_words(hu.shape(), words.collect())

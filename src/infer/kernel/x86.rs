@@ -89,6 +89,9 @@ pub(super) unsafe fn voxel_by_voxel<V: Vectors, const B: usize, const T: usize>(
     }
 }
 
+/// The addresses of so few voxels fit the registers.
+const FEW: usize = 6;
+
 /// `T` voxels and `B` blocks of output channels.
 #[inline(always)]
 pub(super) unsafe fn plain<V: Vectors, const B: usize, const T: usize>(
@@ -109,8 +112,8 @@ pub(super) unsafe fn plain<V: Vectors, const B: usize, const T: usize>(
         };
         let offsets = rows.offsets.pairs.get_unchecked(place.pair);
         for (source, offsets) in rows.sources.iter().zip(offsets) {
-            // Where the distance of voxels is known, addresses need no register.
-            weights = match source.step * usize::from(V::STEPS) {
+            // Where the distance of many voxels is known, their addresses need no register.
+            weights = match source.step * usize::from(V::STEPS && T > FEW) {
                 8 => add::<V, B, T, 8>(source, offsets, &mut sums, weights, place),
                 16 => add::<V, B, T, 16>(source, offsets, &mut sums, weights, place),
                 32 => add::<V, B, T, 32>(source, offsets, &mut sums, weights, place),
