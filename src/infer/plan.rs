@@ -163,8 +163,8 @@ fn share_rows(
 /// Rows of an output of `shape` that a thread takes at a time: a multiple of [`Kind::phases`].
 fn rows_claimed(layer: &Layer, [_, _, width]: [usize; 3]) -> usize {
     let voxel = layer.weights.first().map_or(0, PackedWeights::count);
-    let row = voxel * width / layer.kind.phases();
     let phases = layer.kind.phases();
+    let row = voxel * width / phases;
     (CLAIM / row.max(1))
         .clamp(1, ROWS_CLAIMED)
         .next_multiple_of(phases)

@@ -227,10 +227,18 @@ impl Files {
 
     /// Puts a file into `phase`; a broken one is read again in its time.
     pub(super) fn set_phase(&mut self, path: &Path, phase: Phase) {
+        self.set_phase_and(path, phase, |_| ());
+    }
+
+    /// [`Files::set_phase`] and another change in one: a file goes from group to group once.
+    fn set_phase_and(&mut self, path: &Path, phase: Phase, also: impl FnOnce(&mut Tracked)) {
         if let Phase::Broken { retry_at } = phase {
             self.is_due(retry_at, path);
         }
-        self.change(path.as_os_str(), |tracked| tracked.phase = phase);
+        self.change(path.as_os_str(), |tracked| {
+            also(tracked);
+            tracked.phase = phase;
+        });
     }
 
     /// Changes what is known of a file, and with it its group.
@@ -282,8 +290,7 @@ impl Files {
 
     /// What the answer to a read told of the file.
     pub(super) fn was_read(&mut self, path: &Path, series: Option<SeriesKey>, phase: Phase) {
-        self.change(path.as_os_str(), |tracked| tracked.series = series);
-        self.set_phase(path, phase);
+        self.set_phase_and(path, phase, |tracked| tracked.series = series);
     }
 
     /// Notes why a file could not be read whole; says how often that was so before.

@@ -14,7 +14,7 @@ const QUIET: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_secs(1);
 
 /// What so many series cost.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct QueueReport {
     /// Series that were there at once.
     pub series: u32,
