@@ -170,12 +170,3 @@ fn has_systemd_analyze() -> bool {
         .output()
         .is_ok_and(|found| found.status.success())
 }
-
-#[test]
-fn the_service_that_is_measured_has_the_allocator_of_the_unit() {
-    let unit = shipped("scanward.service");
-    for (name, value) in scanward::edge::bench::ALLOCATOR {
-        let line = format!("Environment={name}={value}");
-        assert!(unit.lines().any(|found| found == line), "{line} is missing");
-    }
-}

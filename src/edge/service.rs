@@ -28,6 +28,7 @@ use crate::outbox;
 use crate::store::{Closing, Store};
 use crate::units::Moment;
 use crate::wire::{MessageId, Parcel};
+use std::mem;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,7 +108,7 @@ pub enum Work {
     Prepare,
     /// Judge it; answered by [`Event::Judged`].
     Judge(Box<intake::Ready>),
-    /// Nothing is coming any longer.
+    /// Nothing is coming for now: give all memory back that is free.
     Rest,
 }
 
@@ -124,7 +125,7 @@ struct Progress {
     down: Option<LinkDown>,
     fed: Option<Moment>,
     forgetting: Forgetting,
-    /// When there was work last, until its memory was given back.
+    /// When there was work last, until the judge was let rest.
     worked: Option<Moment>,
 }
 
@@ -158,7 +159,7 @@ impl Service {
             }
             self.report(&mut progress);
             self.forget(&mut progress);
-            self.give_back_memory(&mut progress);
+            self.let_rest(&mut progress);
         }
         self.stop();
         Ok(())
@@ -231,20 +232,18 @@ impl Service {
         }
     }
 
-    fn give_back_memory(&self, progress: &mut Progress) {
+    /// Lets the judge give memory back when nothing has waited for a while.
+    fn let_rest(&self, progress: &mut Progress) {
         let now = self.clock.now();
         if !self.daemon.is_idle() {
             progress.worked = Some(now);
         } else if let Some(worked) = progress.worked
             && now.since(worked) >= MEMORY_KEPT
+            && self.judging.try_send(Work::Rest).is_ok()
         {
-            // Files came that held no series.
-            if progress.prepared {
-                progress.prepared = self.judging.try_send(Work::Rest).is_err();
-                return;
-            }
-            memory::give_back();
             progress.worked = None;
+            // It may have got ready for files that held no series.
+            progress.prepared = false;
         }
     }
 
@@ -616,14 +615,20 @@ pub(super) fn start_judge(
     // One series at a time is handed out; the rest is asked for before or after one.
     let (judging, work) = sync_channel::<Work>(4);
     spawn("judge", move || {
+        let mut rested = true;
         for work in work {
             let ready = match work {
                 Work::Prepare => {
                     judge.prepare();
+                    if mem::take(&mut rested) {
+                        memory::make_ready();
+                    }
                     continue;
                 }
                 Work::Rest => {
                     judge.rest();
+                    memory::give_back();
+                    rested = true;
                     continue;
                 }
                 Work::Judge(ready) => ready,

@@ -25,5 +25,4 @@ pub use network::{MeasuredEngine, NetworkBench, read_volume};
 pub use peak::peak_gmacs;
 pub use queue::{QueueReport, measure_queues};
 pub use samples::Samples;
-pub use service::ALLOCATOR;
 pub use stages::{StageReport, measure_stages};

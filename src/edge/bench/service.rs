@@ -16,15 +16,6 @@ const LINE_WAIT_MAX: Duration = Duration::from_secs(600);
 /// `closed CODE FINDING` for each series, and `acknowledged KIND FINDING` for each message.
 const PROGRAM: &str = "bench-service";
 
-/// What the systemd unit sets for the C library's allocator, and so the measured service runs with: blocks of 16 KiB and
-/// more are mappings of their own and go back to the system when they are freed. Else a box keeps what its largest series
-/// needed, for weeks.
-pub const ALLOCATOR: [(&str, &str); 3] = [
-    ("MALLOC_ARENA_MAX", "2"),
-    ("MALLOC_MMAP_THRESHOLD_", "16384"),
-    ("MALLOC_TRIM_THRESHOLD_", "65536"),
-];
-
 /// What a measured service runs with.
 #[derive(Clone, Debug)]
 pub(super) struct ServiceSettings {
@@ -80,7 +71,6 @@ impl MeasuredService {
         let mut child = Command::new(std::env::current_exe().map_err(failed)?)
             .arg(PROGRAM)
             .arg(&file)
-            .envs(ALLOCATOR)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
