@@ -3,7 +3,7 @@
 import statistics
 
 from figures import Figures
-from network import CASE, RUNS, Contestant
+from network import CASE, RUNS, TURN_SECONDS, Contestant
 from whole import INTERVAL_MS, percentile
 
 Row = list[str]
@@ -159,7 +159,7 @@ def _network(figures: Figures) -> str:
     done = f", of which ours does {nets.gmac_done:.2f}: {skipped:.0%} would multiply by zero" if skipped > 0.005 else ""
     return (
         f"The shipped model on the whole lungs of `{CASE}`, {z} × {y} × {x} = {z * y * x / 1e6:.2f} million voxels: {nets.gmac:.2f} GMAC{done}. "
-        f"{len(nets.contestants[0].warm) // RUNS} rounds of {RUNS} runs each. Peak: independent dot products in registers ({nets.isa}), "
+        f"{nets.rounds} rounds; in each a setting runs for {TURN_SECONDS} s, at least {RUNS} times. Peak: independent dot products in registers ({nets.isa}), "
         f"{nets.peak_gmacs:.0f} GMAC/s with one thread, {nets.peak_gmacs_two:.0f} with two (medians), taken before and after each run; the shares "
         "are those of the fastest run against the higher of the two: of what the network asks for, and of what was multiplied. Ours is timed from HU to the mask, the others from the packed input to the logits. Cold: a fresh "
         "process loads the file and runs once; import is not counted. The float file is the int8 file with its weights' scales multiplied in.\n\n" + table(head, rows)
