@@ -22,7 +22,7 @@ mod ward;
 
 #[cfg(feature = "onnxruntime")]
 use crate::edge::accelerator::serve;
-use crate::edge::{Failure, engine_options, keep_memory};
+use crate::edge::{Failure, engine_options};
 use crate::infer::EngineOptions;
 use args::{Arguments, Command};
 #[cfg(feature = "ward")]
@@ -81,7 +81,6 @@ impl From<Failure> for Stopped {
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    keep_memory();
     let arguments = Arguments::parse();
     // What the environment says of the engine is wrong for every command or for none.
     let ended = engine_options(EngineOptions::default())

@@ -3,6 +3,7 @@
 use super::accelerator::{Accelerator, Chosen};
 use super::clock::Clock;
 use super::failure::Failure;
+use super::memory;
 use super::settings::engine_options;
 use crate::daemon::Judgement;
 use crate::fault::Fault;
@@ -62,6 +63,7 @@ impl Judge {
         intended_use: IntendedUse,
         options: EngineOptions,
     ) -> Result<Judge, Failure> {
+        memory::keep();
         let failed = |fault: Fault| Failure::new(fault.to_string(), fault.advice());
         let mut engine = engine(package, engine_options(options)?).map_err(failed)?;
         let manifest = package.manifest().clone();

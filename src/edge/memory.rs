@@ -39,9 +39,9 @@ mod glibc {
     }
 }
 
-/// For every program that judges series, before its threads: what a stage frees the next one takes, instead of going to
-/// the system and back page by page, which costs a series of 300 slices a third of its time.
-pub fn keep() {
+/// For a program that judges series, best before its threads: what a stage frees the next one takes, instead of going to
+/// the system and back page by page, which takes longer than some stages do.
+pub(super) fn keep() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     glibc::keep();
 }

@@ -62,7 +62,6 @@ pub use folder::files_below;
 pub use gather::Gathered;
 pub use judge::Judge;
 pub use logging::{LogTo, start as start_logging, started_by_systemd};
-pub use memory::keep as keep_memory;
 pub use model_folder::{default_folder as default_model_folder, load as load_model};
 pub use output::save;
 pub use page::Page;
