@@ -12,8 +12,8 @@ use std::path::Path;
 
 /// The schema this program writes.
 const SCHEMA: u64 = 1;
-/// The database's page cache, part of what a box holds at rest. A series reads a few rows; its default of 1 GiB would let a busy box grow past
-/// its memory budget.
+/// The database's page cache, part of what a box holds at rest. A series reads a few rows; its default of 1 GiB would let a
+/// busy box grow past its memory budget.
 const CACHE_BYTES: usize = 1 << 20;
 
 /// The row of [`PaceRecord`]. States of earlier programs hold none, and they pass over it.
