@@ -10,6 +10,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// Looks for work before a thread without any lets others have its core.
 const LOOKS: usize = 64;
 
+/// Less is done before another thread has heard of it.
+const SHARED_BYTES_MIN: usize = 1 << 14;
+
 /// So many threads, or only the caller's. A clone is the same crew.
 #[derive(Clone, Debug)]
 pub(super) struct Crew {
@@ -30,6 +33,15 @@ impl Crew {
     /// How many there are.
     pub(super) fn threads(&self) -> usize {
         self.threads
+    }
+
+    /// How many are worth their start for so many bytes of results.
+    pub(super) fn threads_for(&self, bytes: usize) -> usize {
+        if bytes < SHARED_BYTES_MIN {
+            1
+        } else {
+            self.threads
+        }
     }
 
     /// A crew of as many that is not started yet; this one's threads end with its last clone.

@@ -1,9 +1,13 @@
 //! A tensor of bytes with a rim of zeros, so that a convolution needs no case for the edge.
 
+use crate::infer::crew::Crew;
+
 /// Bytes in the order z, y, x, channel, with one voxel of zeros on every side of z, y and x.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Halo {
-    bytes: Vec<u8>,
+    /// The tensor's bytes, and what the memory has beyond: cutting that off would be to zero it when it is wanted again.
+    buffer: Vec<u8>,
+    length: usize,
     shape: [usize; 3],
     channels: usize,
 }
@@ -11,21 +15,29 @@ pub(super) struct Halo {
 impl Halo {
     /// A tensor of `shape` (`z, y, x` without the rim) in the memory of `buffer`. Only the rim is zeroed: every other
     /// byte must be written before it is read.
-    pub(super) fn in_buffer(mut buffer: Vec<u8>, shape: [usize; 3], channels: usize) -> Halo {
-        let [depth, height, width] = shape;
-        buffer.resize((depth + 2) * (height + 2) * (width + 2) * channels, 0);
+    pub(super) fn in_buffer(
+        mut buffer: Vec<u8>,
+        shape: [usize; 3],
+        channels: usize,
+        crew: &Crew,
+    ) -> Halo {
+        let length = shape.iter().map(|edge| edge + 2).product::<usize>() * channels;
+        if buffer.len() < length {
+            buffer.resize(length, 0);
+        }
         let mut tensor = Halo {
-            bytes: buffer,
+            buffer,
+            length,
             shape,
             channels,
         };
-        tensor.clear_rim();
+        tensor.clear_rim(crew);
         tensor
     }
 
     /// The memory, for another tensor.
     pub(super) fn into_buffer(self) -> Vec<u8> {
-        self.bytes
+        self.buffer
     }
 
     /// Planes, rows, columns without the rim.
@@ -40,7 +52,11 @@ impl Halo {
 
     /// All bytes, the rim included.
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.buffer.get(..self.length).unwrap_or(&[])
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(..self.length).unwrap_or(&mut [])
     }
 
     /// Bytes from one row to the next.
@@ -64,7 +80,7 @@ impl Halo {
     pub(super) fn row(&self, z: usize, y: usize) -> &[u8] {
         let start = self.offset(z + 1, y + 1, 1);
         let [_, _, width] = self.shape;
-        self.bytes
+        self.bytes()
             .get(start..start + width * self.channels)
             .unwrap_or(&[])
     }
@@ -79,7 +95,7 @@ impl Halo {
         let [depth, height, _] = self.shape;
         let (row_bytes, plane_bytes) = (self.row_bytes(), self.plane_bytes());
         let inside = self
-            .bytes
+            .bytes_mut()
             .get_mut(plane_bytes..(depth + 1) * plane_bytes)
             .unwrap_or(&mut []);
         in_parts(inside, plane_bytes, parts).map(move |planes| {
@@ -95,27 +111,29 @@ impl Halo {
         })
     }
 
-    fn clear_rim(&mut self) {
-        let [depth, _, width] = self.shape;
+    /// Each thread clears what it will write beside: the other one's cache would have to give the lines back.
+    fn clear_rim(&mut self, crew: &Crew) {
+        let [depth, height, _] = self.shape;
         let (row_bytes, plane_bytes, channels) =
             (self.row_bytes(), self.plane_bytes(), self.channels);
-        for (z, plane) in self.bytes.chunks_exact_mut(plane_bytes.max(1)).enumerate() {
+        let threads = crew.threads_for(self.length);
+        let planes = in_parts(self.bytes_mut(), plane_bytes, threads);
+        crew.share_out(threads, planes, |(z, plane)| {
             if z == 0 || z == depth + 1 {
                 plane.fill(0);
-                continue;
+                return;
             }
-            let last = plane.len() / row_bytes.max(1) - 1;
             for (y, row) in plane.chunks_exact_mut(row_bytes).enumerate() {
-                if y == 0 || y == last {
+                if y == 0 || y == height + 1 {
                     row.fill(0);
-                } else {
-                    row.iter_mut().take(channels).for_each(|byte| *byte = 0);
-                    row.iter_mut()
-                        .skip((width + 1) * channels)
-                        .for_each(|byte| *byte = 0);
+                } else if let Some((first, rest)) = row.split_at_mut_checked(channels) {
+                    first.fill(0);
+                    rest.rchunks_mut(channels)
+                        .take(1)
+                        .for_each(|last| last.fill(0));
                 }
             }
-        }
+        });
     }
 }
 
@@ -140,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_rim_is_zero_whatever_the_buffer_held() {
-        let mut tensor = Halo::in_buffer(vec![7; 999], [2, 3, 4], 8);
+        let mut tensor = Halo::in_buffer(vec![7; 999], [2, 3, 4], 8, &Crew::of(2));
         assert_eq!(tensor.bytes().len(), 4 * 5 * 6 * 8);
         let mut rows = 0;
         for (z, first, bytes) in tensor.blocks_mut(2, 2).flatten() {

@@ -20,7 +20,7 @@ use crate::volume::{BitMask, Grid3};
 pub struct Int8Network {
     manifest: ModelManifest,
     layers: Vec<Layer>,
-    /// The head as a threshold: its bytes are above zero where the logit reaches the manifest's.
+    /// The head as a threshold: its sums are above zero where the logit reaches the manifest's.
     head: Layer,
     steps: Steps,
     how: How,
@@ -120,9 +120,8 @@ impl Int8Network {
             let [_, height, _] = hu.shape();
             let (across, words) = mask.words_mut();
             let planes = in_parts(words, 2 * height * across, how.crew.threads());
-            // Row by row: the head's bytes are marks before they leave the nearest cache.
             run_head(&self.head, &features, &how, planes, |planes, y, marks| {
-                put_marks(planes, across, y, marks, self.head.channels);
+                put_marks(planes, across, y, marks);
             })
             .map_err(|OutOfBounds| self.out_of_bounds())?;
             passed();
@@ -138,8 +137,9 @@ impl Int8Network {
         passed: &mut (dyn FnMut() + Send),
     ) -> Result<Halo, Fault> {
         let blocks = fitting(hu, &self.manifest)?;
-        let mut input = self.buffers.tensor(blocks, PLACES.len());
-        self.steps.pack(hu, &mut input, &self.how.crew);
+        let How { isa, crew } = &self.how;
+        let mut input = self.buffers.tensor(blocks, PLACES.len(), crew);
+        self.steps.pack(hu, &mut input, *isa, crew);
         let body = self.layers.len().saturating_sub(1);
         let layers: Vec<&Layer> = self.layers.iter().take(body).collect();
         run_layers(&layers, input, &mut self.buffers, &self.how, passed)
@@ -147,18 +147,17 @@ impl Int8Network {
     }
 }
 
-/// A head whose bytes are above zero exactly where the logit is at least `threshold`.
+/// A head whose sums are above zero exactly where the logit is at least `threshold`.
 ///
 /// The sum of a channel is its logit over its scale; shifted by the least sum that reaches the threshold, less one, it is
-/// at least 1 from there on, and the operators keep it within 0 to 255.
+/// at least 1 from there on.
 fn thresholded(head: &Layer, threshold: f64) -> Layer {
     let mut shifted = head.clone();
-    for (bias, scale) in shifted.bias.iter_mut().zip(&mut shifted.scale) {
+    for (bias, scale) in shifted.bias.iter_mut().zip(&shifted.scale) {
         // A channel that only pads has no scale.
         if *scale > 0.0 {
             let least = (threshold / f64::from(*scale)).ceil();
             *bias = nearest(f64::from(*bias) - least + 1.0);
-            *scale = 1.0;
         }
     }
     shifted

@@ -74,7 +74,7 @@ pub(super) struct Layer {
     pub(super) weights: Vec<PackedWeights>,
     /// For each output of a list: for [`Kind::Raise`] twice the channels.
     pub(super) bias: Vec<i32>,
-    /// Of the output's steps for each step of the sum; for the head, of the logit.
+    /// Of the output's steps for each step of the sum, less than one; for the head, of the logit.
     pub(super) scale: Vec<f32>,
 }
 
@@ -205,6 +205,10 @@ impl<'a> Lowering<'a> {
             }
             Some(Meaning::Positive(mut layer)) => {
                 layer.scale.iter_mut().for_each(|each| *each /= scale);
+                // A sum has 32 bits: times less than one it still fits them, and no operator has to see that it does.
+                if !layer.scale.iter().all(|each| each.abs() < 1.0) {
+                    return Err("its steps are finer than those of the products it is made of");
+                }
                 self.channels.push(layer.channels);
                 self.layers.push(*layer);
                 Ok(Meaning::Bytes {
@@ -450,4 +454,51 @@ fn words(tensor: &TensorProto) -> Result<Vec<i32>, &'static str> {
         .iter()
         .map(|chunk| i32::from_le_bytes(*chunk))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tract_onnx::prelude::Framework as _;
+
+    fn shipped() -> ModelProto {
+        let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let files = std::fs::read_dir(models)
+            .unwrap()
+            .map(|file| file.unwrap().path());
+        let mut networks = files.filter(|path| path.extension().is_some_and(|own| own == "onnx"));
+        let onnx = tract_onnx::onnx();
+        onnx.proto_model_for_path(networks.next().unwrap()).unwrap()
+    }
+
+    /// The shipped network with something changed in the second node of a kind, and what lowering says of it.
+    fn refused(kind: &str, change: impl Fn(&mut GraphProto, &NodeProto)) -> (String, NotLowered) {
+        let mut model = shipped();
+        let graph = model.graph.as_mut().unwrap();
+        let mut nodes = graph.node.iter().filter(|node| node.op_type == kind);
+        let node = nodes.nth(1).unwrap().clone();
+        change(graph, &node);
+        (node.name.clone(), lowered(&model).unwrap_err())
+    }
+
+    fn tensor<'a>(graph: &'a mut GraphProto, name: &str) -> &'a mut TensorProto {
+        let mut tensors = graph.initializer.iter_mut();
+        tensors.find(|tensor| tensor.name == name).unwrap()
+    }
+
+    #[test]
+    fn what_no_layer_is_is_named() {
+        let (node, said) = refused("QuantizeLinear", |graph, node| {
+            tensor(graph, &node.input[1]).raw_data = 1e-12_f32.to_le_bytes().into();
+        });
+        assert_eq!((said.node, said.why.contains("finer")), (node, true));
+        let (node, said) = refused("Conv", |graph, node| {
+            let place = graph.node.iter().position(|each| each == node).unwrap();
+            let attributes = graph.node[place].attribute.iter_mut();
+            let dilations = attributes.filter(|each| each.name == "dilations");
+            dilations.for_each(|each| each.ints = vec![2, 2, 2]);
+        });
+        assert_eq!((said.node, said.why), (node, "groups or dilations"));
+        assert_eq!(lowered(&shipped()).unwrap().len(), 17);
+    }
 }

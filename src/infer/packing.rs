@@ -2,9 +2,9 @@
 
 use crate::infer::crew::Crew;
 use crate::infer::halo::Halo;
-use crate::infer::kernel::LANES;
+use crate::infer::kernel::{BLOCK, Isa, Ramp};
 use crate::model::InputSpec;
-use crate::volume::{Grid3, together};
+use crate::volume::Grid3;
 
 /// The eight places in a block, in the order of the channels: 4·dz + 2·dy + dx.
 pub(super) const PLACES: [[usize; 3]; 8] = [
@@ -64,16 +64,18 @@ pub(super) fn unpacked(values: &[f32], shape: [usize; 3]) -> Grid3<f32> {
     grid
 }
 
-/// From HU to the bytes that QuantizeLinear makes of the network's input, by table.
+/// From HU to the bytes that QuantizeLinear makes of the network's input.
 #[derive(Debug)]
 pub(super) struct Steps {
     /// For every HU, told by its bits: an index that needs neither a bound nor a comparison.
     bytes: Box<[u8; 1 << 16]>,
+    /// The line that gives every byte of the table, if there is one: what vectors compute faster than they look up.
+    ramp: Option<Ramp>,
 }
 
 impl Steps {
-    /// The table of the manifest's window. Each entry is computed as ONNX does: windowed in f32, over the scale, to the
-    /// nearest step, ties to even.
+    /// Those of the manifest's window. Each is computed as ONNX does: windowed in f32, over the scale, to the nearest step,
+    /// ties to even.
     pub(super) fn of(input: &InputSpec) -> Steps {
         let window = Window::of(input);
         #[expect(
@@ -90,7 +92,16 @@ impl Steps {
         for (byte, bits) in bytes.iter_mut().zip(0..=u16::MAX) {
             *byte = step(bits.cast_signed());
         }
-        Steps { bytes }
+        let table = Steps { bytes, ramp: None };
+        let mut ramps = window.ramps().into_iter();
+        Steps {
+            ramp: ramps.find(|ramp| table.is(*ramp)),
+            ..table
+        }
+    }
+
+    fn is(&self, ramp: Ramp) -> bool {
+        (i16::MIN..=i16::MAX).all(|hu| ramp.byte(hu) == self.byte(hu))
     }
 
     #[expect(
@@ -102,24 +113,29 @@ impl Steps {
     }
 
     /// Fills `blocks` (eight channels) with `hu`, whose edges are twice as long.
-    pub(super) fn pack(&self, hu: &Grid3<i16>, blocks: &mut Halo, crew: &Crew) {
+    pub(super) fn pack(&self, hu: &Grid3<i16>, blocks: &mut Halo, isa: Isa, crew: &Crew) {
         let row_bytes = blocks.row_bytes();
         let rows = blocks.blocks_mut(ROWS_CLAIMED, crew.threads());
         crew.share_out(crew.threads(), rows, |(z, first, bytes)| {
             for (y, row) in bytes.chunks_exact_mut(row_bytes).enumerate() {
-                let twos = |dz, dy| hu.row(2 * z + dz, 2 * (first + y) + dy).as_chunks::<2>().0;
-                let (lower, upper) = (
-                    twos(0, 0).iter().zip(twos(0, 1)),
-                    twos(1, 0).iter().zip(twos(1, 1)),
+                let row_of = |[dz, dy]: [usize; 2]| hu.row(2 * z + dz, 2 * (first + y) + dy);
+                let (_, inside) = row.split_at_mut(BLOCK);
+                self.pack_row(
+                    isa,
+                    [[0, 0], [0, 1], [1, 0], [1, 1]].map(row_of),
+                    inside.as_chunks_mut().0,
                 );
-                let (voxels, _) = row.as_chunks_mut::<{ PLACES.len() }>();
-                let inside = voxels.iter_mut().skip(1);
-                for (voxel, ((a, b), (c, d))) in inside.zip(lower.zip(upper)) {
-                    *voxel = [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]]
-                        .map(|value| self.byte(value));
-                }
             }
         });
+    }
+
+    fn pack_row(&self, isa: Isa, rows: [&[i16]; 4], blocks: &mut [[u8; BLOCK]]) {
+        let done = self.ramp.map_or(0, |ramp| ramp.pack(isa, rows, blocks));
+        let [a, b, c, d] = rows.map(|row| row.as_chunks::<2>().0.iter().skip(done));
+        let rest = blocks.iter_mut().skip(done).zip(a.zip(b)).zip(c.zip(d));
+        for ((block, (a, b)), (c, d)) in rest {
+            *block = [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]].map(|hu| self.byte(hu));
+        }
     }
 }
 
@@ -129,23 +145,14 @@ const ROWS_CLAIMED: usize = 16;
 /// Columns of a word of a [`BitMask`].
 const WORD: usize = u64::BITS as usize;
 
-/// Channels back to voxels: a row of voxels with `channels` becomes four rows of `planes`, the words of two planes of a
-/// [`BitMask`], `across` a row. A bit is set where one of the first eight channels is above zero.
-pub(super) fn put_marks(
-    planes: &mut [u64],
-    across: usize,
-    y: usize,
-    marks: &[u8],
-    channels: usize,
-) {
+/// Channels back to voxels: a row of `marks`, a byte for the eight channels of a voxel, becomes four rows of `planes`, the words of
+/// two planes of a [`BitMask`], `across` a row.
+pub(super) fn put_marks(planes: &mut [u64], across: usize, y: usize, marks: &[u8]) {
     let (lower, upper) = planes.split_at_mut(planes.len() / 2);
     let ([a, b], [c, d]) = (twins(lower, across, y), twins(upper, across, y));
     let words = a.iter_mut().zip(b).zip(c.iter_mut().zip(d));
-    let channels = channels.max(1);
-    let voxels = marks.chunks(WORD / 2 * channels);
-    for (((a, b), (c, d)), voxels) in words.zip(voxels) {
-        let found = four_words(voxels, channels);
-        for (word, found) in [a, b, c, d].into_iter().zip(found) {
+    for (((a, b), (c, d)), marks) in words.zip(marks.chunks(WORD / 2)) {
+        for (word, found) in [a, b, c, d].into_iter().zip(four_words(marks)) {
             *word = found;
         }
     }
@@ -158,58 +165,33 @@ fn twins(plane: &mut [u64], across: usize, y: usize) -> [&mut [u64]; 2] {
 }
 
 /// Four rows of 64 columns from up to 32 voxels.
-fn four_words(voxels: &[u8], channels: usize) -> [u64; 4] {
+fn four_words(marks: &[u8]) -> [u64; 4] {
     let mut words = [0; 4];
-    let mut unused = u64::BITS;
-    for four in voxels.chunks(4 * channels) {
-        let four = match four.first_chunk::<{ 4 * LANES }>() {
-            // The usual head: lengths known beforehand.
-            Some(four) if channels == LANES => {
-                let (voxels, _) = four.as_chunks::<LANES>();
-                std::array::from_fn(|x| voxels.get(x).map_or(0, |voxel| eight(voxel)))
-            }
-            _ => {
-                let mut voxels = four.chunks_exact(channels);
-                std::array::from_fn(|_| voxels.next().map_or(0, eight))
-            }
-        };
-        // From above, by a number of bits known beforehand.
-        for (word, row) in words.iter_mut().zip(turned(four.map(above_zero))) {
-            *word = *word >> 8 | together(row) << 56;
+    let (eights, rest) = marks.as_chunks();
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let last = (!rest.is_empty()).then_some(&last);
+    for (place, eight) in eights.iter().chain(last).enumerate() {
+        let rows = turned(u64::from_le_bytes(*eight));
+        for (word, row) in words.iter_mut().zip(0..) {
+            *word |= (rows >> (16 * row) & 0xffff) << (16 * place);
         }
-        unused = unused.saturating_sub(8);
     }
-    words.map(|word| word.checked_shr(unused).unwrap_or(0))
+    words
 }
 
-/// The first eight channels of a voxel, the first one lowest.
-fn eight(voxel: &[u8]) -> u64 {
-    u64::from_le_bytes(voxel.first_chunk().copied().unwrap_or_default())
-}
-
-/// Four rows of four pairs of bytes, turned: what was a row is a column.
-fn turned([a, b, c, d]: [u64; 4]) -> [u64; 4] {
-    const EVEN: u64 = 0x0000_ffff_0000_ffff;
-    const LOW: u64 = 0xffff_ffff;
-    let even = |one: u64, other: u64| one & EVEN | (other & EVEN) << 16;
-    let odd = |one: u64, other: u64| one >> 16 & EVEN | other & !EVEN;
-    let low = |one: u64, other: u64| one & LOW | other << 32;
-    let high = |one: u64, other: u64| one >> 32 | other & !LOW;
-    let (first, second) = ([even(a, b), odd(a, b)], [even(c, d), odd(c, d)]);
-    [
-        low(first[0], second[0]),
-        low(first[1], second[1]),
-        high(first[0], second[0]),
-        high(first[1], second[1]),
-    ]
-}
-
-/// 1 for each byte above zero, eight at once.
-fn above_zero(bytes: u64) -> u64 {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    // The seven lower bits carry into the highest one unless all are zero; no byte's sum reaches the next byte.
-    let highest = ((bytes & LOW) + LOW) | bytes;
-    highest >> 7 & 0x0101_0101_0101_0101
+/// Eight voxels' marks, each two bits of four rows, turned: the first row's bits of all voxels, then the second one's.
+fn turned(marks: u64) -> u64 {
+    // A bit's place is a number of six bits: three of the voxel, two of the row, one of the column. Each step swaps two of those
+    // bits, until the row's are the highest: bits of `lower` change places with those that lie `by` above.
+    let swap = |bits: u64, by: u32, lower: u64| {
+        let differ = (bits >> by ^ bits) & lower;
+        bits ^ differ ^ differ << by
+    };
+    let bits = swap(marks, 32 - 4, 0x0000_0000_f0f0_f0f0);
+    let bits = swap(bits, 16 - 2, 0x0000_cccc_0000_cccc);
+    let bits = swap(bits, 8 - 4, 0x00f0_00f0_00f0_00f0);
+    swap(bits, 4 - 2, 0x0c0c_0c0c_0c0c_0c0c)
 }
 
 /// From HU to 0…1.
@@ -229,6 +211,16 @@ impl Window {
             low: low as f32,
             width: (high - low) as f32,
         }
+    }
+
+    /// Lines that may give the bytes of [`Steps`]: where a HU lies in the middle of two steps, the roundings of the formula
+    /// decide, for the shipped window downwards.
+    fn ramps(&self) -> [Ramp; 3] {
+        const A_LITTLE: f32 = 1.0 / (1 << 21) as f32;
+        [1.0, 1.0 - A_LITTLE, 1.0 + A_LITTLE].map(|times| Ramp {
+            low: self.low,
+            slope: 255.0 / self.width * times,
+        })
     }
 
     fn apply(&self, hu: i16) -> f32 {
@@ -264,34 +256,49 @@ mod tests {
     }
 
     #[test]
-    fn each_byte_above_zero_becomes_one() {
-        for byte in 0..=u8::MAX {
-            let bytes = [byte, 0, !byte, 255, byte, 1, 128, byte];
-            let ones = bytes.map(|byte| u8::from(byte > 0));
-            let found = above_zero(u64::from_le_bytes(bytes));
-            assert_eq!(found.to_le_bytes(), ones, "{bytes:?}");
+    fn marks_lie_where_their_channels_say() {
+        // A row of 39 voxels becomes row 1 of two planes of 2 x 2 rows, each of two words.
+        let (voxels, across) = (39, 2);
+        for at in 0..voxels * 8 {
+            let (x, channel) = (at / 8, at % 8);
+            let mut planes = vec![9; 2 * 4 * across];
+            let mut marks = vec![0; voxels];
+            marks[x] = 1 << channel;
+            put_marks(&mut planes, across, 1, &marks);
+            let [dz, dy, dx] = PLACES[channel];
+            let mut wanted = [9, 9, 9, 9, 0, 0, 0, 0].repeat(2);
+            let column = 2 * x + dx;
+            wanted[(dz * 4 + 2 + dy) * across + column / WORD] = 1_u64 << (column % WORD);
+            assert_eq!(planes, wanted, "voxel {x}, channel {channel}");
         }
     }
 
     #[test]
-    fn marks_lie_where_their_channels_say() {
-        // A row of 39 voxels becomes row 1 of two planes of 2 x 2 rows, each of two words.
-        let (voxels, across) = (39, 2);
-        for channels in [LANES, 2 * LANES] {
-            for at in 0..voxels * 8 {
-                let (x, channel) = (at / 8, at % 8);
-                let mut planes = vec![9; 2 * 4 * across];
-                let mut marks = vec![0; voxels * channels];
-                (marks[x * channels + channel], marks[x * channels + 9]) = (200, 7);
-                put_marks(&mut planes, across, 1, &marks, channels);
-                let [dz, dy, dx] = PLACES[channel];
-                let mut wanted = [9, 9, 9, 9, 0, 0, 0, 0].repeat(2);
-                let column = 2 * x + dx;
-                wanted[(dz * 4 + 2 + dy) * across + column / WORD] = 1_u64 << (column % WORD);
-                assert_eq!(
-                    planes, wanted,
-                    "{channels} channels, voxel {x}, channel {channel}"
-                );
+    fn vectors_and_the_table_pack_the_same() {
+        let width = 2 * 21;
+        let shape = [2, 2, width];
+        let hus = (0..4 * 42_i16).map(|place| place.wrapping_mul(389));
+        let hu = Grid3::from_values(shape, hus.collect()).unwrap();
+        let crew = Crew::of(1);
+        // A line gives the steps of the first window; the second one's ties go both ways.
+        for (high, line) in [(250.0, true), (-754.0, false)] {
+            let steps = Steps::of(&InputSpec {
+                spacing_mm: 2.8,
+                window_hu: [-1024.0, high],
+                packing: Packing::SpaceToDepth2,
+                multiple: 2,
+                margin_voxels: 0,
+            });
+            assert_eq!(steps.ramp.is_some(), line);
+            for isa in Isa::available() {
+                let mut blocks = Halo::in_buffer(Vec::new(), [1, 1, 21], PLACES.len(), &crew);
+                steps.pack(&hu, &mut blocks, isa, &crew);
+                for (x, block) in blocks.row(0, 0).chunks_exact(PLACES.len()).enumerate() {
+                    for (byte, [dz, dy, dx]) in block.iter().zip(PLACES) {
+                        let voxel = hu.get(dz, dy, 2 * x + dx).unwrap();
+                        assert_eq!(*byte, steps.byte(voxel), "{} {x} {voxel}", isa.name());
+                    }
+                }
             }
         }
     }

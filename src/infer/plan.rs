@@ -4,17 +4,13 @@ use std::sync::OnceLock;
 
 use crate::infer::crew::Crew;
 use crate::infer::halo::Halo;
-use crate::infer::kernel::{Isa, Offsets, OutOfBounds, PackedWeights, Rows, Source, run};
+use crate::infer::kernel::{Isa, Offsets, OutOfBounds, PackedWeights, Rows, Source, mark, run};
 use crate::infer::lower::{Kind, Layer, SOURCES_MAX};
 
 /// Multiplications that a thread takes at a time: enough to be worth the claim, few enough to end together.
 const CLAIM: usize = 1 << 20;
 /// Rows that a thread takes at a time, at most; and a multiple of those that a raised layer takes together.
 const ROWS_CLAIMED: usize = 16;
-/// Rows of the head that are computed before they become bits of the mask: they stay in the nearest cache.
-const HEAD_ROWS: usize = 8;
-/// Threads are not worth their start below this many bytes of output.
-const SHARED_BYTES_MIN: usize = 1 << 14;
 
 /// How layers are run.
 #[derive(Clone, Debug)]
@@ -81,9 +77,9 @@ impl Buffers {
     }
 
     /// A tensor in one of the buffers.
-    pub(super) fn tensor(&mut self, shape: [usize; 3], channels: usize) -> Halo {
+    pub(super) fn tensor(&mut self, shape: [usize; 3], channels: usize, crew: &Crew) -> Halo {
         let bytes = shape.iter().map(|edge| edge + 2).product::<usize>() * channels;
-        Halo::in_buffer(self.take(bytes), shape, channels)
+        Halo::in_buffer(self.take(bytes), shape, channels, crew)
     }
 
     /// Takes back the memory of a tensor.
@@ -136,7 +132,7 @@ fn run_layer(
         return Err(OutOfBounds);
     }
     let shape = first.shape().map(|edge| layer.kind.output_edge(edge));
-    let mut output = buffers.tensor(shape, layer.channels);
+    let mut output = buffers.tensor(shape, layer.channels, &how.crew);
     share_rows(layer, &sources, &mut output, how)?;
     Ok(output)
 }
@@ -149,11 +145,7 @@ fn share_rows(
     how: &How,
 ) -> Result<(), OutOfBounds> {
     let offsets = offsets(layer, sources);
-    let threads = if output.bytes().len() < SHARED_BYTES_MIN {
-        1
-    } else {
-        how.crew.threads()
-    };
+    let threads = how.crew.threads_for(output.bytes().len());
     let blocks = output.blocks_mut(rows_claimed(layer, output.shape()), threads);
     how.share_out(threads, blocks, |(z, first, bytes)| {
         rows_of(layer, sources, &offsets, [z, first], bytes, how.isa)
@@ -170,8 +162,8 @@ fn rows_claimed(layer: &Layer, [_, _, width]: [usize; 3]) -> usize {
         .next_multiple_of(phases)
 }
 
-/// Runs the head on `features`: each of the numbered `planes` is handed row after row of the plane of voxels with its number,
-/// the channels as [`Layer::channels`] counts them.
+/// Runs the head on `features`: each of the numbered `planes` is handed row after row of the plane of voxels with its number, a
+/// byte of marks for each voxel.
 pub(super) fn run_head<
     'a,
     T: Send + 'a,
@@ -186,16 +178,24 @@ pub(super) fn run_head<
     let sources = [features];
     let offsets = offsets(head, &sources);
     let [_, height, width] = features.shape();
-    let row_bytes = (width + 2) * head.channels;
     how.share_out(how.crew.threads(), planes, |(z, plane)| {
-        let mut rows = vec![0; HEAD_ROWS * row_bytes];
-        for first in (0..height).step_by(HEAD_ROWS) {
-            let count = HEAD_ROWS.min(height - first);
-            let rows = rows.get_mut(..count * row_bytes).ok_or(OutOfBounds)?;
-            rows_of(head, &sources, &offsets, [z, first], rows, how.isa)?;
-            for (row, y) in rows.chunks_exact(row_bytes).zip(first..) {
-                take(plane, y, row.get(head.channels..).unwrap_or(&[]));
-            }
+        let mut marks = vec![0; height * width];
+        let read = read(head, &sources, [z, 0]);
+        let mut rows = Rows {
+            sources: read.get(..sources.len()).ok_or(OutOfBounds)?,
+            weights: head.weights.first().ok_or(OutOfBounds)?,
+            offsets: offsets.first().ok_or(OutOfBounds)?,
+            bias: &head.bias,
+            scale: &head.scale,
+            output: &mut marks,
+            output_step: 1,
+            output_row_step: width,
+            width,
+            count: height,
+        };
+        mark(how.isa, &mut rows)?;
+        for (y, row) in marks.chunks_exact(width.max(1)).enumerate() {
+            take(plane, y, row);
         }
         Ok(())
     })
@@ -230,7 +230,7 @@ fn rows_of(
     isa: Isa,
 ) -> Result<(), OutOfBounds> {
     let [z, first] = place;
-    let (phases, stride) = (layer.kind.phases(), layer.kind.stride());
+    let phases = layer.kind.phases();
     let [_, _, width] = sources.first().ok_or(OutOfBounds)?.shape();
     let width = layer.kind.output_edge(width);
     let row_bytes = (width + 2) * layer.channels;
@@ -238,22 +238,7 @@ fn rows_of(
     let voxels = if layer.kind == Kind::Raise { 2 } else { 1 };
     for phase in 0..phases {
         let y = first + phase;
-        let start = |source: &Halo| match layer.kind {
-            // The kernel's lowest corner lies one voxel before the centre: on the rim for the first one.
-            Kind::Convolution { stride } => source.offset(z * stride, y * stride, 0),
-            Kind::Raise => source.offset(z / 2 + 1, y / 2 + 1, 1),
-            Kind::Head => source.offset(z + 1, y + 1, 1),
-        };
-        // At most two, in an array: an allocation each time would take as long as a part of the arithmetic.
-        let mut read = [Source::default(); SOURCES_MAX];
-        for (slot, source) in read.iter_mut().zip(sources) {
-            *slot = Source {
-                bytes: source.bytes(),
-                start: start(source),
-                step: source.channels() * stride,
-                row_step: source.row_bytes() * stride,
-            };
-        }
+        let read = read(layer, sources, [z, y]);
         let kernel = if layer.kind == Kind::Raise {
             (z % 2) * 2 + y % 2
         } else {
@@ -279,4 +264,26 @@ fn rows_of(
         )?;
     }
     Ok(())
+}
+
+/// What the output row `z, y` and those after it read from each of the sources. At most two, in an array: an allocation each
+/// time would take as long as a part of the arithmetic.
+fn read<'a>(layer: &Layer, sources: &[&'a Halo], [z, y]: [usize; 2]) -> [Source<'a>; SOURCES_MAX] {
+    let stride = layer.kind.stride();
+    let start = |source: &Halo| match layer.kind {
+        // The kernel's lowest corner lies one voxel before the centre: on the rim for the first one.
+        Kind::Convolution { stride } => source.offset(z * stride, y * stride, 0),
+        Kind::Raise => source.offset(z / 2 + 1, y / 2 + 1, 1),
+        Kind::Head => source.offset(z + 1, y + 1, 1),
+    };
+    let mut read = [Source::default(); SOURCES_MAX];
+    for (slot, source) in read.iter_mut().zip(sources) {
+        *slot = Source {
+            bytes: source.bytes(),
+            start: start(source),
+            step: source.channels() * stride,
+            row_step: source.row_bytes() * stride,
+        };
+    }
+    read
 }

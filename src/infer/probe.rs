@@ -1,5 +1,6 @@
 //! Layers of the usual shapes with made-up numbers: what `benches/kernels.rs` measures.
 
+use crate::infer::crew::Crew;
 use crate::infer::halo::Halo;
 use crate::infer::kernel::{Input, Isa, Offsets, PackedWeights, Rows, Source, run};
 
@@ -116,7 +117,7 @@ impl LayerProbe {
             .sources
             .iter()
             .map(|channels| {
-                let mut tensor = Halo::in_buffer(Vec::new(), read, *channels);
+                let mut tensor = Halo::in_buffer(Vec::new(), read, *channels, &Crew::of(1));
                 for (_, _, rows) in tensor.blocks_mut(1, 1).flatten() {
                     rows.fill_with(&mut next);
                 }
@@ -154,7 +155,7 @@ impl LayerProbe {
             weights,
             bias: vec![0; shape.outputs],
             scale: vec![1e-3; shape.outputs],
-            output: Halo::in_buffer(Vec::new(), shape.edges, shape.outputs),
+            output: Halo::in_buffer(Vec::new(), shape.edges, shape.outputs, &Crew::of(1)),
             sources,
         }
     }

@@ -181,7 +181,7 @@ fn gathered(marks: &[u8; WORD]) -> u64 {
 }
 
 /// Eight bytes of 0 and 1 as bits, the lowest one first.
-pub fn together(ones: u64) -> u64 {
+fn together(ones: u64) -> u64 {
     // The product brings the lowest bits of eight bytes together in its highest byte; no two meet anywhere else.
     ones.wrapping_mul(0x0102_0408_1020_4080) >> 56
 }

@@ -13,7 +13,7 @@ mod reduce;
 mod rounding;
 mod stack;
 
-pub use bits::{BitMask, together};
+pub use bits::BitMask;
 pub use components::{Component, Components, Neighbours, Span};
 pub use grid::{Grid3, GridError, Region};
 pub use histogram::HISTOGRAM_BINS;

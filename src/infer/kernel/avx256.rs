@@ -9,7 +9,7 @@
 )]
 
 use super::Rows;
-use super::tile::{Place, Tiles, by_width};
+use super::tile::{Place, Tiles, Widths, by_width};
 use super::x86::{self, Vectors};
 use std::arch::x86_64::*;
 
@@ -24,9 +24,15 @@ macro_rules! instruction_set {
             use super::*;
 
             const TILES: Tiles = Tiles {
-                one: by_width!(plain: $($width)*),
-                two: &[],
-                long: None,
+                one: Widths {
+                    each: by_width!(plain: $($width)*),
+                    long: None,
+                },
+                two: None,
+                marks: Widths {
+                    each: by_width!(marks: $($width)*),
+                    long: None,
+                },
             };
 
             /// The operators, where this machine has the instructions.
@@ -38,6 +44,11 @@ macro_rules! instruction_set {
             #[target_feature(enable = $features)]
             unsafe fn plain<const T: usize>(rows: &mut Rows<'_>, place: Place) {
                 unsafe { x86::plain::<Ymm, 1, T>(rows, place) }
+            }
+
+            #[target_feature(enable = $features)]
+            unsafe fn marks<const T: usize>(rows: &mut Rows<'_>, place: Place) {
+                unsafe { x86::marks::<Ymm, T>(rows, place) }
             }
 
             #[inline(always)]
@@ -82,6 +93,11 @@ macro_rules! instruction_set {
                 }
 
                 #[inline(always)]
+                unsafe fn marks([first, _]: Pair) -> u8 {
+                    unsafe { above_zero(first) }
+                }
+
+                #[inline(always)]
                 unsafe fn store(sums: Pair, scales: [__m256; 2], to: *mut u8) {
                     unsafe { store(sums, scales, to) }
                 }
@@ -120,14 +136,19 @@ unsafe fn pair(from: *const __m256i) -> Pair {
     unsafe { [_mm256_loadu_si256(from), _mm256_loadu_si256(from.add(1))] }
 }
 
-/// To whole numbers of at most 255.
+#[inline(always)]
+unsafe fn above_zero(sums: __m256i) -> u8 {
+    unsafe {
+        let above = _mm256_cmpgt_epi32(sums, _mm256_setzero_si256());
+        let [first, ..] = _mm256_movemask_ps(_mm256_castsi256_ps(above)).to_le_bytes();
+        first
+    }
+}
+
+/// To whole numbers, which [`Rows::scale`] keeps in range.
 #[inline(always)]
 unsafe fn scaled(sums: __m256i, scales: __m256) -> __m256i {
-    unsafe {
-        let scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), scales);
-        // Bounded first: past the range of i32 the conversion would give its lowest value.
-        _mm256_cvtps_epi32(_mm256_min_ps(scaled, _mm256_set1_ps(255.0)))
-    }
+    unsafe { _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sums), scales)) }
 }
 
 #[inline(always)]

@@ -5,7 +5,7 @@
     reason = "vector instructions on raw pointers, bounded by `Rows::check`; arrays of registers have constant places"
 )]
 
-use super::tile::{LONG, Place, Tiles, by_width};
+use super::tile::{LONG, Place, Tiles, Widths, by_width};
 use super::x86::{self, Vectors};
 use super::{LANES, Rows};
 use std::arch::asm;
@@ -13,9 +13,18 @@ use std::arch::x86_64::*;
 
 /// Two blocks × 14 voxels of sums, 2 weights and 1 input fill 31 of the 32 registers; one block × 28 voxels 30 of them.
 const TILES: Tiles = Tiles {
-    one: by_width!(plain::<1>: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
-    two: by_width!(plain::<2>: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
-    long: Some(plain::<1, LONG>),
+    one: Widths {
+        each: by_width!(plain::<1>: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+        long: Some(plain::<1, LONG>),
+    },
+    two: Some(Widths {
+        each: by_width!(plain::<2>: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+        long: None,
+    }),
+    marks: Widths {
+        each: by_width!(marks: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+        long: Some(marks::<LONG>),
+    },
 };
 
 /// The operators, where this machine has the instructions.
@@ -29,6 +38,11 @@ pub(super) fn tiles() -> Option<&'static Tiles> {
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 unsafe fn plain<const B: usize, const T: usize>(rows: &mut Rows<'_>, place: Place) {
     unsafe { x86::plain::<Zmm, B, T>(rows, place) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn marks<const T: usize>(rows: &mut Rows<'_>, place: Place) {
+    unsafe { x86::marks::<Zmm, T>(rows, place) }
 }
 
 struct Zmm;
@@ -78,6 +92,13 @@ impl Vectors for Zmm {
             0 => unsafe { x86::voxel_by_voxel::<Zmm, B, T>(sums, input, step, weights) },
             _ => unsafe { add_voxels::<B, T, STEP>(sums, input, weights) },
         }
+    }
+
+    #[inline(always)]
+    unsafe fn marks(sums: __m512i) -> u8 {
+        let [first, _] =
+            unsafe { _mm512_cmpgt_epi32_mask(sums, _mm512_setzero_si512()) }.to_le_bytes();
+        first
     }
 
     #[inline(always)]
@@ -164,12 +185,8 @@ unsafe fn add_voxels<const B: usize, const T: usize, const STEP: usize>(
     voxels!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27);
 }
 
-/// To whole numbers of at most 255.
+/// To whole numbers, which [`Rows::scale`] keeps in range.
 #[inline(always)]
 unsafe fn scaled(sums: __m512i, scales: __m512) -> __m512i {
-    unsafe {
-        let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scales);
-        // Bounded first: past the range of i32 the conversion would give its lowest value.
-        _mm512_cvtps_epi32(_mm512_min_ps(scaled, _mm512_set1_ps(255.0)))
-    }
+    unsafe { _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sums), scales)) }
 }

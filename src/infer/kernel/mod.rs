@@ -12,6 +12,7 @@ mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod peak;
+mod ramp;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ pub use isa::{Isa, IsaError};
 use tile::Tiles;
 
 pub use peak::dot_products;
+pub(super) use ramp::{BLOCK, Ramp};
 
 /// Output channels that share one vector of weights.
 pub(super) const LANES: usize = 16;
@@ -31,6 +33,8 @@ pub(super) const GROUP: usize = 4;
 
 /// Blocks of output channels that share a list of inputs: what fills the registers of the widest vectors.
 pub(super) const PAIR: usize = 2;
+/// Channels whose marks fill a byte.
+pub(super) const MARKS: usize = 8;
 /// Bytes of the weights from four input channels to 16 output channels.
 pub(super) const VECTOR: usize = LANES * GROUP;
 
@@ -217,7 +221,8 @@ pub(super) struct Rows<'a> {
     pub(super) offsets: &'a Offsets,
     /// Per output channel, in steps of input × weight.
     pub(super) bias: &'a [i32],
-    /// Per output channel: from steps of input × weight to steps of the output.
+    /// Per output channel: from steps of input × weight to steps of the output. No sum times it may leave the range of i32,
+    /// which the vector operators do not look after: none does where it is less than one.
     pub(super) scale: &'a [f32],
     /// From the first output voxel's channel 0.
     pub(super) output: &'a mut [u8],
@@ -236,8 +241,8 @@ pub(super) struct Rows<'a> {
 pub(super) struct OutOfBounds;
 
 impl Rows<'_> {
-    /// Whether every read and write of the rows lies in its slices: what the vector operators rely on.
-    fn check(&self) -> Result<(), OutOfBounds> {
+    /// Whether every read and write of the rows lies in its slices: what the vector operators rely on. `written`: bytes of a voxel.
+    fn check(&self, written: usize) -> Result<(), OutOfBounds> {
         let channels = self.bias.len();
         for (source, last) in self.sources.iter().zip(&self.offsets.last) {
             let end = self
@@ -250,7 +255,7 @@ impl Rows<'_> {
         }
         let written = self
             .reach(self.output_step, self.output_row_step)
-            .and_then(|at| at.checked_add(channels));
+            .and_then(|at| at.checked_add(written));
         let fits = channels.is_multiple_of(LANES)
             && self.scale.len() == channels
             && self.weights.totals.len() == channels
@@ -279,13 +284,23 @@ fn tiles(isa: Isa) -> Option<&'static Tiles> {
 
 /// Computes `rows` with `isa`, which should be one of [`Isa::available`]; another falls back to plain Rust.
 pub(super) fn run(isa: Isa, rows: &mut Rows<'_>) -> Result<(), OutOfBounds> {
-    rows.check()?;
-    if rows.width == 0 {
-        return Ok(());
-    }
+    rows.check(rows.bias.len())?;
     match tiles(isa) {
+        _ if rows.width == 0 => {}
         Some(tiles) => tile::run(rows, tiles),
         None => scalar::run(rows),
+    }
+    Ok(())
+}
+
+/// As [`run`], but a byte a voxel: the bits of its first [`MARKS`] channels, the first one lowest, set where the sum is above
+/// zero. Scales do not matter.
+pub(super) fn mark(isa: Isa, rows: &mut Rows<'_>) -> Result<(), OutOfBounds> {
+    rows.check(1)?;
+    match tiles(isa) {
+        _ if rows.width == 0 || rows.bias.is_empty() => {}
+        Some(tiles) => tile::mark(rows, tiles),
+        None => scalar::mark(rows),
     }
     Ok(())
 }

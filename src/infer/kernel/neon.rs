@@ -10,7 +10,7 @@
     reason = "vector instructions on raw pointers, bounded by `Rows::check`; arrays of registers are indexed by loops that unroll"
 )]
 
-use super::tile::{Place, Tiles, by_width};
+use super::tile::{Place, Tiles, Widths, by_width};
 use super::{GROUP, Isa, LANES, Rows, Source, VECTOR};
 use std::arch::aarch64::*;
 use std::arch::asm;
@@ -37,9 +37,15 @@ macro_rules! instruction_set {
 
             /// 5 voxels: 20 sums, 5 inputs, 4 weights, and the offset fill 30 of the 32 registers.
             const TILES: Tiles = Tiles {
-                one: by_width!(plain: 1 2 3 4 5),
-                two: &[],
-                long: None,
+                one: Widths {
+                    each: by_width!(plain: 1 2 3 4 5),
+                    long: None,
+                },
+                two: None,
+                marks: Widths {
+                    each: by_width!(marks: 1 2 3 4 5),
+                    long: None,
+                },
             };
 
             /// The operators, where this machine has the instructions.
@@ -50,6 +56,11 @@ macro_rules! instruction_set {
             #[target_feature(enable = "neon", enable = $feature)]
             unsafe fn plain<const T: usize>(rows: &mut Rows<'_>, place: Place) {
                 unsafe { super::plain::<Dot, T>(rows, place) }
+            }
+
+            #[target_feature(enable = "neon", enable = $feature)]
+            unsafe fn marks<const T: usize>(rows: &mut Rows<'_>, place: Place) {
+                unsafe { super::marks::<Dot, T>(rows, place) }
             }
 
             struct Dot;
@@ -104,8 +115,46 @@ trait Multiply {
     ) -> int32x4_t;
 }
 
+/// Writes the bytes of `T` voxels.
 #[inline(always)]
 unsafe fn plain<M: Multiply, const T: usize>(rows: &mut Rows<'_>, place: Place) {
+    unsafe {
+        let sums = sums::<M, T>(rows, place);
+        let first = place.channel();
+        let begin = place.row * rows.output_row_step + first;
+        for t in 0..T {
+            let output = rows
+                .output
+                .as_mut_ptr()
+                .add(begin + (place.from + t) * rows.output_step);
+            store(sums[t], rows.scale.as_ptr().add(first), output);
+        }
+    }
+}
+
+/// Writes the marks of `T` voxels: a bit is set where one of the first eight sums is above zero.
+#[inline(always)]
+unsafe fn marks<M: Multiply, const T: usize>(rows: &mut Rows<'_>, place: Place) {
+    const BITS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+    unsafe {
+        let sums = sums::<M, T>(rows, place);
+        let (low, high) = (vld1q_u32(BITS.as_ptr()), vld1q_u32(BITS.as_ptr().add(4)));
+        let begin = place.row * rows.output_row_step;
+        for t in 0..T {
+            let output = rows
+                .output
+                .as_mut_ptr()
+                .add(begin + (place.from + t) * rows.output_step);
+            let (first, second) = (vcgtzq_s32(sums[t][0]), vcgtzq_s32(sums[t][1]));
+            let marks = vorrq_u32(vandq_u32(first, low), vandq_u32(second, high));
+            [*output, ..] = vaddvq_u32(marks).to_le_bytes();
+        }
+    }
+}
+
+/// The sums of `T` voxels.
+#[inline(always)]
+unsafe fn sums<M: Multiply, const T: usize>(rows: &Rows<'_>, place: Place) -> [Four<int32x4_t>; T] {
     unsafe {
         let pair = rows.weights.pairs.get_unchecked(place.pair);
         let first = place.channel();
@@ -128,14 +177,7 @@ unsafe fn plain<M: Multiply, const T: usize>(rows: &mut Rows<'_>, place: Place) 
         for (source, offsets) in rows.sources.iter().zip(offsets) {
             weights = add::<M, T>(source, offsets, &mut sums, weights, step, place);
         }
-        let begin = place.row * rows.output_row_step + first;
-        for t in 0..T {
-            let output = rows
-                .output
-                .as_mut_ptr()
-                .add(begin + (place.from + t) * rows.output_step);
-            store(sums[t], rows.scale.as_ptr().add(first), output);
-        }
+        sums
     }
 }
 

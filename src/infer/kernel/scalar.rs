@@ -1,6 +1,6 @@
 //! The reference: plain Rust, no speed, no doubt.
 
-use super::{GROUP, LANES, PAIR, Rows};
+use super::{GROUP, LANES, MARKS, PAIR, Rows};
 
 pub(super) fn run(rows: &mut Rows<'_>) {
     for row in 0..rows.count {
@@ -14,6 +14,21 @@ pub(super) fn run(rows: &mut Rows<'_>) {
                 if let Some(byte) = rows.output.get_mut(place) {
                     *byte = value;
                 }
+            }
+        }
+    }
+}
+
+/// As [`run`], but of the first eight channels whether the sum is above zero, a bit each.
+pub(super) fn mark(rows: &mut Rows<'_>) {
+    for row in 0..rows.count {
+        for x in 0..rows.width {
+            let bits =
+                (0..MARKS).map(|channel| u8::from(sum(rows, row, x, channel) > 0) << channel);
+            let marks = bits.fold(0, |marks, bit| marks | bit);
+            let place = row * rows.output_row_step + x * rows.output_step;
+            if let Some(byte) = rows.output.get_mut(place) {
+                *byte = marks;
             }
         }
     }

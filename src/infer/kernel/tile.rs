@@ -31,13 +31,21 @@ impl Place {
     }
 }
 
-/// The operators of an instruction set, each list for tiles of 1, 2, … voxels. Handed out only on machines that have it.
+/// The operators of an instruction set. Handed out only on machines that have it.
 pub(super) struct Tiles {
     /// For one block of output channels.
-    pub(super) one: &'static [Tile],
-    /// For a pair of blocks, which share each input; empty where the registers do not suffice.
-    pub(super) two: &'static [Tile],
-    /// For one block and [`LONG`] voxels, where the registers suffice: a tile's beginning and end are paid half as often.
+    pub(super) one: Widths,
+    /// For a pair of blocks, which share each input; none where the registers do not suffice.
+    pub(super) two: Option<Widths>,
+    /// For the marks of the first block, a byte a voxel.
+    pub(super) marks: Widths,
+}
+
+/// An operator for tiles of each width.
+pub(super) struct Widths {
+    /// For tiles of 1, 2, … voxels.
+    pub(super) each: &'static [Tile],
+    /// For [`LONG`] voxels, where the registers suffice: a tile's beginning and end are paid half as often.
     pub(super) long: Option<Tile>,
 }
 
@@ -53,42 +61,79 @@ macro_rules! by_width {
 }
 pub(super) use by_width;
 
+/// How rows of one width are cut: long tiles, then others of nearly one width, as a narrow rest would cost almost as much as a full
+/// tile. Found once for many rows: a division takes as long as a voxel.
+struct Cut<'a> {
+    widths: &'a Widths,
+    longs: usize,
+    /// The other tiles' least width, how many have a voxel more, and how many there are.
+    least: usize,
+    wider: usize,
+    count: usize,
+}
+
+impl Cut<'_> {
+    fn of(widths: &Widths, width: usize) -> Cut<'_> {
+        let longs = widths.long.map_or(0, |_| longs(width));
+        let rest = width - longs * LONG;
+        let count = rest.div_ceil(widths.each.len());
+        Cut {
+            widths,
+            longs,
+            least: rest.checked_div(count).unwrap_or(0),
+            wider: rest.checked_rem(count).unwrap_or(0),
+            count,
+        }
+    }
+
+    /// Computes a row to a block, or a pair.
+    #[inline(always)]
+    fn row(&self, rows: &mut Rows<'_>, pair: usize, block: usize, row: usize) {
+        let at = |from| Place {
+            pair,
+            block,
+            row,
+            from,
+        };
+        let mut from = 0;
+        if let Some(long) = self.widths.long {
+            for _ in 0..self.longs {
+                // SAFETY: the machine has the instructions, or `widths` would not be; the rows were checked, the tile lies in them.
+                unsafe { long(rows, at(from)) }
+                from += LONG;
+            }
+        }
+        for tile in 0..self.count {
+            let width = self.least + usize::from(tile < self.wider);
+            // SAFETY: as above.
+            unsafe { self.widths.each[width - 1](rows, at(from)) }
+            from += width;
+        }
+    }
+}
+
 /// Computes the rows, which `Rows::check` has passed.
 pub(super) fn run(rows: &mut Rows<'_>, tiles: &Tiles) {
     for pair in 0..rows.weights.pairs.len() {
         let blocks = rows.weights.pairs[pair].blocks;
-        let (by_width, taken) = if blocks == PAIR && !tiles.two.is_empty() {
-            (tiles.two, PAIR)
-        } else {
-            (tiles.one, 1)
+        let (widths, taken) = match &tiles.two {
+            Some(two) if blocks == PAIR => (two, PAIR),
+            _ => (&tiles.one, 1),
         };
-        let long = tiles.long.filter(|_| taken == 1);
-        let longs = long.map_or(0, |_| longs(rows.width));
-        let begin = longs * LONG;
-        // Tiles of nearly one width: a narrow rest would cost almost as much as a full tile.
-        let rest = rows.width - begin;
-        let count = rest.div_ceil(by_width.len());
+        let cut = Cut::of(widths, rows.width);
         for row in 0..rows.count {
             for block in (0..blocks).step_by(taken) {
-                let at = |from| Place {
-                    pair,
-                    block,
-                    row,
-                    from,
-                };
-                if let Some(long) = long {
-                    for from in (0..begin).step_by(LONG) {
-                        // SAFETY: the machine has the instructions, or `tiles` would not be; the rows were checked, the tile lies in them.
-                        unsafe { long(rows, at(from)) }
-                    }
-                }
-                for tile in 0..count {
-                    let (from, to) = (tile * rest / count, (tile + 1) * rest / count);
-                    // SAFETY: as above.
-                    unsafe { by_width[to - from - 1](rows, at(begin + from)) }
-                }
+                cut.row(rows, pair, block, row);
             }
         }
+    }
+}
+
+/// Computes the rows' marks, which `Rows::check` has passed.
+pub(super) fn mark(rows: &mut Rows<'_>, tiles: &Tiles) {
+    let cut = Cut::of(&tiles.marks, rows.width);
+    for row in 0..rows.count {
+        cut.row(rows, 0, 0, row);
     }
 }
 

@@ -61,6 +61,8 @@ pub(super) trait Vectors: Sized {
     ) {
         unsafe { voxel_by_voxel::<Self, B, T>(sums, input, step, weights) }
     }
+    /// The first eight sums' signs: a bit is set where one is above zero.
+    unsafe fn marks(sums: Self::Sums) -> u8;
     /// Writes 16 bytes: each sum times its scale, to the nearest whole number, ties to even, within 0 to 255.
     unsafe fn store(sums: Self::Sums, scales: Self::Scales, to: *mut u8);
     /// The same for four voxels that lie `step` bytes apart.
@@ -92,12 +94,37 @@ pub(super) unsafe fn voxel_by_voxel<V: Vectors, const B: usize, const T: usize>(
 /// The addresses of so few voxels fit the registers.
 const FEW: usize = 6;
 
-/// `T` voxels and `B` blocks of output channels.
+/// Writes the bytes of `T` voxels and `B` blocks of output channels.
 #[inline(always)]
 pub(super) unsafe fn plain<V: Vectors, const B: usize, const T: usize>(
     rows: &mut Rows<'_>,
     place: Place,
 ) {
+    unsafe {
+        let sums = sums::<V, B, T>(rows, place);
+        store::<V, B, T>(rows, place, &sums);
+    }
+}
+
+/// Writes the marks of `T` voxels.
+#[inline(always)]
+pub(super) unsafe fn marks<V: Vectors, const T: usize>(rows: &mut Rows<'_>, place: Place) {
+    unsafe {
+        let sums = sums::<V, 1, T>(rows, place);
+        let first = place.row * rows.output_row_step + place.from * rows.output_step;
+        let output = rows.output.as_mut_ptr().add(first);
+        for t in 0..T {
+            *output.add(t * rows.output_step) = V::marks(sums[t][0]);
+        }
+    }
+}
+
+/// The sums of `T` voxels and `B` blocks of output channels.
+#[inline(always)]
+unsafe fn sums<V: Vectors, const B: usize, const T: usize>(
+    rows: &Rows<'_>,
+    place: Place,
+) -> [[V::Sums; B]; T] {
     unsafe {
         let pair = rows.weights.pairs.get_unchecked(place.pair);
         let bias = rows.bias.as_ptr().add(place.channel());
@@ -123,7 +150,7 @@ pub(super) unsafe fn plain<V: Vectors, const B: usize, const T: usize>(
                 _ => add::<V, B, T, 0>(source, offsets, &mut sums, weights, place),
             };
         }
-        store::<V, B, T>(rows, place, &sums);
+        sums
     }
 }
 
