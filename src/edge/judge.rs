@@ -35,6 +35,8 @@ pub struct Judge {
     facts: ModelFacts,
     limits: PipelineLimits,
     outlines: Option<Outlines>,
+    /// Whether the system has back what series took.
+    rested: bool,
 }
 
 /// The packed masks, where they are small enough to be kept, and the voxel `z, y, x` they begin in.
@@ -94,6 +96,7 @@ impl Judge {
             facts,
             limits,
             outlines,
+            rested: true,
         })
     }
 
@@ -130,18 +133,28 @@ impl Judge {
         // Giving back the volumes' memory takes a while: nobody waits for it. The next series is minutes away and seldom of
         // this very shape.
         drop(judged.triage);
-        self.rest();
+        self.clear();
         handed_on
     }
 
-    /// Gets ready while a series' slices still come. Undone by [`Judge::rest`], as after each series.
+    /// Gets ready while a series' slices still come, and after a rest takes memory for it.
     pub fn prepare(&mut self) {
         self.engine.backend.prepare();
+        if std::mem::take(&mut self.rested) {
+            memory::make_ready();
+        }
     }
 
-    /// Gives back what the engine keeps for the next volume.
-    pub fn rest(&mut self) {
+    /// Gives back what the engine keeps for the next volume, as after each series.
+    pub fn clear(&mut self) {
         self.engine.backend.rest();
+    }
+
+    /// [`Judge::clear`], and memory goes back to the system: while no series comes.
+    pub fn rest(&mut self) {
+        self.clear();
+        memory::give_back();
+        self.rested = true;
     }
 
     /// As [`Judge::judge`], with the volumes.

@@ -14,7 +14,6 @@ use super::folder::Watched;
 use super::forget::{self, Forgetting};
 use super::hints::Hints;
 use super::judge::Judge;
-use super::memory;
 use super::mqtt::{Command, Link, LinkDown, Notice, Publisher};
 use super::priors;
 use super::reader::Reader;
@@ -28,7 +27,6 @@ use crate::outbox;
 use crate::store::{Closing, Store};
 use crate::units::Moment;
 use crate::wire::{MessageId, Parcel};
-use std::mem;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -575,6 +573,10 @@ pub(super) fn start_scanner(
     })
 }
 
+/// How far readers stand back for those that judge. While many series wait both want the cores, and a network's thread that is sent
+/// away in the midst of a layer leaves the other ones waiting; with idle cores it makes no difference.
+const READERS_NICE: i32 = 10;
+
 /// Starts a thread for each of `readers`; they take the files to read by turns.
 pub(super) fn start_readers(
     readers: Vec<Reader>,
@@ -594,6 +596,8 @@ pub(super) fn start_readers(
             })
         };
         spawn("read", move || {
+            // Of the calling thread, says Linux. Where it may not be, files are read all the same.
+            let _ = rustix::process::setpriority_process(None, READERS_NICE);
             while let Some(Reading { path, depth }) = next(&mut reader) {
                 let result = reader.read_to(depth, &path, clock.wall());
                 let event = Event::Intake(intake::Event::Read { path, result });
@@ -615,20 +619,14 @@ pub(super) fn start_judge(
     // One series at a time is handed out; the rest is asked for before or after one.
     let (judging, work) = sync_channel::<Work>(4);
     spawn("judge", move || {
-        let mut rested = true;
         for work in work {
             let ready = match work {
                 Work::Prepare => {
                     judge.prepare();
-                    if mem::take(&mut rested) {
-                        memory::make_ready();
-                    }
                     continue;
                 }
                 Work::Rest => {
                     judge.rest();
-                    memory::give_back();
-                    rested = true;
                     continue;
                 }
                 Work::Judge(ready) => ready,

@@ -6,7 +6,7 @@ use super::samples::Samples;
 use super::stages::{WholeSeries, bench_reader};
 use crate::config::Config;
 use crate::daemon::{Judgement, Saving};
-use crate::edge::{Clock, Failure, Judge, Scratch, memory, settings, state};
+use crate::edge::{Clock, Failure, Judge, Scratch, settings, state};
 use crate::store::{Closing, StoreError};
 use std::path::PathBuf;
 
@@ -56,7 +56,6 @@ pub fn measure_direct(
             let mut whole = one.before.clone();
             // As in the service, where the slices before it have come.
             judge.prepare();
-            memory::make_ready();
             let began = clock.elapsed();
             whole.add(reader.read(&file, clock.wall()));
             let judged = judge.judge_whole(Box::new(whole.ready(&clock)), &clock);
@@ -73,7 +72,6 @@ pub fn measure_direct(
             // As in the service: each series is planned for anew, and a box rests before the next one.
             drop(judged);
             judge.rest();
-            memory::give_back();
         }
     }
     Ok(reports)

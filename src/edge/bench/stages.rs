@@ -68,7 +68,7 @@ pub fn measure_stages(
         let judged = judge.judge_whole(Box::new(ready), &clock);
         report.pipeline.add(clock.elapsed().saturating_sub(began));
         // As in the service: each series is planned for anew.
-        judge.rest();
+        judge.clear();
         for (stage, took) in &judged.stages {
             let row = report
                 .stages

@@ -62,7 +62,7 @@ macro_rules! by_width {
 pub(super) use by_width;
 
 /// How rows of one width are cut: long tiles, then others of nearly one width, as a narrow rest would cost almost as much as a full
-/// tile. Found once for many rows: a division takes as long as a voxel.
+/// tile. Found once for many rows: divisions for each of them show in layers with short lists.
 struct Cut<'a> {
     widths: &'a Widths,
     longs: usize,
