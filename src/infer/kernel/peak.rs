@@ -16,6 +16,10 @@ use super::Isa;
 ///
 /// `None` for plain Rust, whose speed is the compiler's, for NEON, whose peak is not measured yet, and for an instruction
 /// set that this machine lacks.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(unused_variables, reason = "no peak is measured")
+)]
 pub fn dot_products(isa: Isa, rounds: u32) -> Option<u64> {
     super::tiles(isa)?;
     match isa {
