@@ -13,6 +13,9 @@ const QUIET: Duration = Duration::from_millis(500);
 /// As a box has it: a listing of all the files of a long queue has its cost too.
 const POLL: Duration = Duration::from_secs(1);
 
+/// Rounds of the longest queue.
+const ROUNDS: u32 = 4;
+
 /// What so many series cost.
 #[derive(Clone, Copy, Debug)]
 pub struct QueueReport {
@@ -27,11 +30,11 @@ pub struct QueueReport {
     pub each: Duration,
     /// Processor time that the service used, over their number: the mean of the rounds.
     pub each_processor: Duration,
-    /// The most memory the service held in a round, KiB: the median of the rounds.
+    /// The most memory the service held in a round, KiB: the mean of the rounds.
     pub peak_kib: u64,
 }
 
-/// Lets so many series appear at once as each of `numbers` says: the longest queue twice, shorter ones as often as it takes for
+/// Lets so many series appear at once as each of `numbers` says: the longest queue [`ROUNDS`] times, shorter ones as often as it takes for
 /// as many series in all, by turns, so that a slow moment of the machine meets them alike. `tell` hears of each round.
 ///
 /// Errors: as [`round`].
@@ -42,7 +45,7 @@ pub fn measure_queues(
     numbers: &[u32],
     tell: &mut dyn FnMut(u32),
 ) -> Result<Vec<QueueReport>, Failure> {
-    let all = 2 * numbers.iter().copied().max().unwrap_or(0);
+    let all = ROUNDS * numbers.iter().copied().max().unwrap_or(0);
     let mut measured: Vec<Vec<Round>> = vec![Vec::new(); numbers.len()];
     // The number of which the fewest series are done is next.
     loop {
@@ -59,15 +62,14 @@ pub fn measure_queues(
         let mean = |part: fn(&Round) -> Duration| {
             rounds.iter().map(part).sum::<Duration>() / count / (*number).max(1)
         };
-        let mut peaks: Vec<u64> = rounds.iter().map(|round| round.peak_kib).collect();
-        peaks.sort_unstable();
+        let peaks: u64 = rounds.iter().map(|round| round.peak_kib).sum();
         QueueReport {
             series: *number,
             slices: files.len(),
             rounds: count,
             each: mean(|round| round.took),
             each_processor: mean(|round| round.processor),
-            peak_kib: peaks.get(peaks.len() / 2).copied().unwrap_or(0),
+            peak_kib: peaks / u64::from(count),
         }
     };
     Ok(numbers.iter().zip(&measured).map(report).collect())
