@@ -34,8 +34,8 @@ pub struct QueueReport {
     pub peak_kib: u64,
 }
 
-/// Lets so many series appear at once as each of `numbers` says: the longest queue [`ROUNDS`] times, shorter ones as often as it takes for
-/// as many series in all, by turns, so that a slow moment of the machine meets them alike. `tell` hears of each round.
+/// Lets so many series appear at once as each of `numbers` says: the longest queue `ROUNDS` times, shorter ones as often as it
+/// takes for as many series in all, by turns, so that a slow moment of the machine meets them alike. `tell` hears of each round.
 ///
 /// Errors: as [`round`].
 pub fn measure_queues(
