@@ -99,7 +99,9 @@ fn the_ward_is_shut_in_as_the_box_is() {
             "SystemCall",
             "UMask",
         ];
-        words.iter().any(|word| line.starts_with(word))
+        // What the box may do besides opens, and shuts nothing.
+        let opens = *line == "SystemCallFilter=setpriority";
+        !opens && words.iter().any(|word| line.starts_with(word))
     };
     for line in unit.lines().filter(shut) {
         assert!(ward.lines().any(|found| found == line), "{line} is missing");
